@@ -1,0 +1,179 @@
+"""Renders one person: rays, lighting, and which joints the person's own body hides."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .parts import CARRIES, REACH, Part
+from .solids import Buffers, Solid, cast, surface
+
+SUPERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """Light of one picture.
+
+    Attributes:
+        direction: (3,) unit vector towards the light, camera axes.
+        ambient: Brightness of a surface turned away from the light, 0..1.
+        warmth: (3,) BGR tint of the lit side.
+        shade: (3,) BGR tint of the dark side.
+        outline: How much surfaces darken where they turn out of sight, 0..1.
+    """
+
+    direction: np.ndarray
+    ambient: float
+    warmth: np.ndarray
+    shade: np.ndarray
+    outline: float
+
+
+def sample_lighting(rng: np.random.Generator) -> Lighting:
+    """Draws a light from above, from any side in front."""
+    direction = np.array([rng.uniform(-0.9, 0.9), rng.uniform(0.2, 0.9), rng.uniform(0.35, 0.9)])
+    tint = rng.normal(0, 0.05)
+    return Lighting(
+        direction / np.linalg.norm(direction),
+        rng.uniform(0.40, 0.72),
+        np.array([1 - tint, 1.0, 1 + tint]),
+        np.array([1 + tint, 1.0, 1 - tint]) + np.array([0.06, 0, -0.02]),
+        rng.uniform(0.25, 0.6),
+    )
+
+
+@dataclass
+class Rendering:
+    """A person on a window of the picture.
+
+    Attributes:
+        left, top: Where the window lies in the picture, pixels.
+        colour: (h, w, 3) float32 BGR 0..1, multiplied by alpha.
+        alpha: (h, w) float32 coverage by the person and what they carry.
+        body: (h, w) bool, the person's own silhouette.
+        parts: (s*h, s*w) uint8 of `Part`, s = SUPERSAMPLING.
+        depth: (s*h, s*w) float32, camera z in statures.
+    """
+
+    left: int
+    top: int
+    colour: np.ndarray
+    alpha: np.ndarray
+    body: np.ndarray
+    parts: np.ndarray
+    depth: np.ndarray
+
+
+def render(
+    solids: list[Solid],
+    centre_xy: np.ndarray,
+    scale: float,
+    image_size_wh: tuple[int, int],
+    lighting: Lighting,
+) -> Rendering | None:
+    """Renders solids orthographically.
+
+    Args:
+        solids: In camera axes, lengths in statures.
+        centre_xy: (2,) picture position of the camera axes' origin, pixels.
+        scale: Pixels per stature.
+        image_size_wh: Width and height of the picture, pixels.
+        lighting: Light of the picture.
+
+    Returns:
+        The rendering, clipped to the picture; None if all lies outside it.
+    """
+    bounds = np.array([solid.bounds() for solid in solids])
+    width, height = image_size_wh
+    left = max(0, int(centre_xy[0] + scale * bounds[:, 0].min()) - 2)
+    right = min(width, int(centre_xy[0] + scale * bounds[:, 1].max()) + 3)
+    top = max(0, int(centre_xy[1] - scale * bounds[:, 3].max()) - 2)
+    bottom = min(height, int(centre_xy[1] - scale * bounds[:, 2].min()) + 3)
+    if left >= right or top >= bottom:
+        return None
+    s = SUPERSAMPLING
+    xs = (np.arange(s * left, s * right) + 0.5) / s - 0.5
+    ys = (np.arange(s * top, s * bottom) + 0.5) / s - 0.5
+    buffers = Buffers.empty((xs - centre_xy[0]) / scale, (centre_xy[1] - ys) / scale)
+    for index, solid in enumerate(solids):
+        cast(solid, index, buffers)
+    colour = _shade(solids, buffers, scale * s, lighting)
+    # Index -1, nothing hit, reads the table's last entry.
+    parts = np.array([*(solid.part for solid in solids), Part.NONE], np.uint8)[buffers.solid]
+    size = (right - left, bottom - top)
+    body = ((parts != Part.NONE) & (parts != Part.PROP)).astype(np.float32)
+    return Rendering(
+        left,
+        top,
+        cv2.resize(colour, size, interpolation=cv2.INTER_AREA),
+        cv2.resize((parts != Part.NONE).astype(np.float32), size, interpolation=cv2.INTER_AREA),
+        cv2.resize(body, size, interpolation=cv2.INTER_AREA) >= 0.5,
+        parts,
+        buffers.depth,
+    )
+
+
+def _shade(
+    solids: list[Solid], buffers: Buffers, scale: float, lighting: Lighting
+) -> np.ndarray:
+    """Returns the lit colours (H, W, 3) float32, zero where nothing was hit."""
+    shape = buffers.depth.shape
+    albedo = np.zeros((*shape, 3), np.float32)
+    normals = np.zeros((*shape, 3), np.float32)
+    present = np.unique(buffers.solid)
+    for index in present[present >= 0]:
+        rows, columns, normal, colours = surface(solids[index], int(index), buffers)
+        albedo[rows, columns] = colours
+        normals[rows, columns] = normal.T
+    # Neighbouring solids are meant as one soft surface.
+    normals = cv2.blur(normals, (3, 3))
+    lit = normals @ lighting.direction.astype(np.float32)
+    lit = np.clip(0.5 + 0.5 * lit, 0, 1) ** 1.6
+    lit *= 1 - 0.75 * _occlusion(buffers.depth, scale)
+    light = lit[..., None] * (lighting.warmth * (1.12 - lighting.ambient)).astype(np.float32)
+    light += (lighting.shade * lighting.ambient).astype(np.float32)
+    rim = np.clip(1 - normals[..., 2], 0, 1)
+    light *= (1 - lighting.outline * rim * rim * rim)[..., None]
+    return np.clip(albedo * light, 0, 1)
+
+
+def _occlusion(depth: np.ndarray, scale: float) -> np.ndarray:
+    """Returns (H, W) in 0..1, how much a pixel lies behind its surroundings."""
+    far = np.float32(-0.25)
+    filled = np.maximum(depth, far)
+    size = 2 * int(max(1, 0.022 * scale)) + 1
+    around = cv2.blur(filled, (size, size))
+    return np.clip((around - filled) * 9, 0, 1)
+
+
+def own_visibility(
+    rendering: Rendering, points_xy: np.ndarray, depths: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Looks, around every joint, at what of the joint's own surface the rays saw.
+
+    Args:
+        rendering: The person.
+        points_xy: (17, 2) picture positions, pixels.
+        depths: (17,) camera z of the joints, in statures.
+        scale: Pixels per stature.
+
+    Returns:
+        Picture pixels (17, 13, 2) int64 (x, y) around the joints, and (17, 13) bool,
+        whether the joint's own surface is in front there.
+    """
+    radius = max(0.6, 0.013 * scale)
+    spokes = np.radians(np.arange(0, 360, 60))
+    ring = np.stack([np.cos(spokes), np.sin(spokes)], 1)
+    offsets = np.concatenate([np.zeros((1, 2)), 0.5 * ring, ring]) * radius
+    samples = points_xy[:, None] + offsets
+    pixels = np.floor(samples + 0.5).astype(int)
+    s = SUPERSAMPLING
+    fine = np.floor((samples + 0.5) * s).astype(int) - s * np.array([rendering.left, rendering.top])
+    height, width = rendering.parts.shape
+    inside = ((fine >= 0) & (fine < [width, height])).all(-1)
+    x, y = np.where(inside, fine[..., 0], 0), np.where(inside, fine[..., 1], 0)
+    parts = rendering.parts[y, x]
+    reach = REACH[:, None] * np.where(parts == Part.SKIRT, 1.7, 1.0)
+    near = rendering.depth[y, x] <= depths[:, None] + reach
+    return pixels, inside & near & CARRIES[np.arange(17)[:, None], parts]

@@ -1,0 +1,168 @@
+"""Ray casting of the one shape that bodies are made of: a stretched round cone.
+
+A round cone is what a sphere sweeps while it moves along a straight line and its
+radius changes linearly. Stretched by an affine map it is also an ellipsoid, a
+flattened trunk, a skirt. Seen orthographically, its front surface has a closed
+form: with the sphere's centre c(t) and radius r(t), 0 <= t <= 1, the surface over
+the picture point P is the largest z(t) + sqrt(q(t)), q(t) = r(t)^2 - |P - c(t)|^2,
+and q is a quadratic in t.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Paint = Callable[[np.ndarray], np.ndarray]
+"""Maps points (3, N) float32 in a frame of the paint's own to BGR colours (N, 3) in 0..1."""
+
+TINY = 1e-6
+
+
+@dataclass
+class Solid:
+    """One stretched round cone, in camera axes (x right, y up, z towards the viewer).
+
+    Attributes:
+        part: The body part it belongs to, see `parts.Part`.
+        origin: (3,) where the local frame lies.
+        axes: (3, 3) local to camera: a rotation times the stretch of each local axis.
+        start, end: (3,) local centres of the two end spheres.
+        radii: Local radii at start and end.
+        paint: Colour of a surface point, given in `paint_frame`.
+        paint_frame: (3, 3) rotation and (3,) origin in camera axes.
+        cut: Local plane (nx, ny, nz, d); surface with n.p > d is cut away. None: whole.
+    """
+
+    part: int
+    origin: np.ndarray
+    axes: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    radii: tuple[float, float]
+    paint: Paint
+    paint_frame: tuple[np.ndarray, np.ndarray]
+    cut: tuple[float, float, float, float] | None = None
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Returns (x_min, x_max, y_min, y_max) in camera axes."""
+        ends = np.stack([self.origin + self.axes @ self.start, self.origin + self.axes @ self.end])
+        reach = np.linalg.norm(self.axes, axis=1)
+        low = (ends - np.outer(self.radii, reach)).min(0)
+        high = (ends + np.outer(self.radii, reach)).max(0)
+        return low[0], high[0], low[1], high[1]
+
+
+@dataclass
+class Buffers:
+    """What the rays hit, one value per pixel of a window.
+
+    Attributes:
+        xs: (W,) float32 camera x of the pixel columns.
+        ys: (H,) float32 camera y of the pixel rows, falling.
+        depth: (H, W) float32 camera z of the nearest surface, -inf where there is none.
+        solid: (H, W) int16 index of the solid hit, -1 where there is none.
+        along: (H, W) float32 t of the hit.
+    """
+
+    xs: np.ndarray
+    ys: np.ndarray
+    depth: np.ndarray
+    solid: np.ndarray
+    along: np.ndarray
+
+    @classmethod
+    def empty(cls, xs: np.ndarray, ys: np.ndarray) -> 'Buffers':
+        """Returns buffers that nothing was cast into."""
+        shape = (len(ys), len(xs))
+        return cls(
+            xs.astype(np.float32),
+            ys.astype(np.float32),
+            np.full(shape, -np.inf, np.float32),
+            np.full(shape, -1, np.int16),
+            np.zeros(shape, np.float32),
+        )
+
+
+def _sight_frame(inverse: np.ndarray) -> tuple[np.ndarray, float]:
+    """Returns the (3, 3) rotation whose z is the local viewing ray, and the ray's stretch."""
+    ray = inverse[:, 2]
+    stretch = float(np.linalg.norm(ray))
+    forward = ray / stretch
+    helper = np.eye(3)[np.argmin(np.abs(forward))]
+    across = np.cross(helper, forward)
+    across /= np.linalg.norm(across)
+    return np.stack([across, np.cross(forward, across), forward]), stretch
+
+
+def cast(solid: Solid, index: int, buffers: Buffers) -> None:
+    """Casts one solid into the buffers, in place, keeping the nearest surface."""
+    x_min, x_max, y_min, y_max = solid.bounds()
+    left, right = np.searchsorted(buffers.xs, (x_min, x_max))
+    top, bottom = np.searchsorted(-buffers.ys, (-y_max, -y_min))
+    if left >= right or top >= bottom:
+        return
+    window = (slice(top, bottom), slice(left, right))
+    inverse = np.linalg.inv(solid.axes)
+    sight, stretch = _sight_frame(inverse)
+    planar = sight @ inverse[:, :2]
+    start, end = sight @ solid.start, sight @ solid.end
+    axis, growth = end - start, solid.radii[1] - solid.radii[0]
+
+    x = buffers.xs[None, left:right] - np.float32(solid.origin[0])
+    y = buffers.ys[top:bottom, None] - np.float32(solid.origin[1])
+    row, column = _float32(planar[:, 0]), _float32(planar[:, 1])
+    wx = (row[0] * x - start[0].astype(np.float32)) + column[0] * y
+    wy = (row[1] * x - start[1].astype(np.float32)) + column[1] * y
+    q_start = np.float32(solid.radii[0] ** 2) - wx * wx - wy * wy
+    # q(t) = q_start + 2 slope t - curve t^2
+    curve = np.float32(max(axis[0] ** 2 + axis[1] ** 2 - growth**2, TINY))
+    slope = _float32(axis[0]) * wx + _float32(axis[1]) * wy
+    slope += np.float32(solid.radii[0] * growth)
+    peak = np.maximum(q_start + slope * slope / curve, 0)
+    lean = axis[2] / np.sqrt(curve)
+    along = np.sqrt(peak) * np.float32(lean / np.sqrt(1 + lean * lean) / np.sqrt(curve))
+    along += slope / curve
+    np.clip(along, 0, 1, out=along)
+    inside = q_start + along * (2 * slope - curve * along)
+    hit = inside > 0
+    depth = np.sqrt(np.maximum(inside, 0)) + along * np.float32(axis[2])
+    depth -= (row[2] * x - np.float32(start[2])) + column[2] * y
+    depth = depth / np.float32(stretch) + np.float32(solid.origin[2])
+    hit &= depth > buffers.depth[window]
+    if solid.cut is not None:
+        nx, ny, nz, limit = solid.cut
+        plane = np.array([nx, ny, nz]) @ inverse
+        plane = _float32(plane)
+        lifted = depth - np.float32(solid.origin[2])
+        hit &= plane[0] * x + plane[1] * y + plane[2] * lifted <= np.float32(limit)
+    np.copyto(buffers.depth[window], depth, where=hit)
+    np.copyto(buffers.along[window], along, where=hit)
+    np.copyto(buffers.solid[window], np.int16(index), where=hit)
+
+
+def _float32(value: np.ndarray) -> np.ndarray:
+    return np.asarray(value, np.float32)
+
+
+def surface(solid: Solid, index: int, buffers: Buffers) -> tuple[np.ndarray, ...]:
+    """Finds the pixels where a solid is in front and what they show.
+
+    Returns:
+        rows (N,), columns (N,), outward unit normals (3, N) float32 in camera axes,
+        colours (N, 3) float32.
+    """
+    x_min, x_max, y_min, y_max = solid.bounds()
+    left, right = np.searchsorted(buffers.xs, (x_min, x_max))
+    top, bottom = np.searchsorted(-buffers.ys, (-y_max, -y_min))
+    rows, columns = np.nonzero(buffers.solid[top:bottom, left:right] == index)
+    rows, columns = rows + top, columns + left
+    point = np.stack([buffers.xs[columns], buffers.ys[rows], buffers.depth[rows, columns]])
+    inverse = _float32(np.linalg.inv(solid.axes))
+    local = inverse @ (point - _float32(solid.origin)[:, None])
+    centre = _float32(solid.end - solid.start)[:, None] * buffers.along[rows, columns]
+    normal = inverse.T @ (local - centre - _float32(solid.start)[:, None])
+    normal /= np.sqrt((normal * normal).sum(0)) + np.float32(TINY)
+    rotation, origin = solid.paint_frame
+    anchored = _float32(rotation.T) @ (point - _float32(origin)[:, None])
+    return rows, columns, normal, solid.paint(anchored)

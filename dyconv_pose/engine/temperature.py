@@ -1,0 +1,121 @@
+"""The softmax temperature over training: a pure function of progress, and the hook that applies it.
+
+Annealing tau linearly from 30 to 1 over the first epochs is the paper's remedy for kernels that do not learn
+because the attention is one-hot too early (section 3.3).
+"""
+
+import math
+from collections.abc import Callable
+from types import MappingProxyType
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+from torch import nn
+
+from dyconv_pose.layers import KernelAttention
+
+#: Share of the way from start to end, in [0, 1], at a progress in [0, 1].
+SCHEDULES = MappingProxyType(
+    {
+        'constant': lambda progress: 0.0,
+        'linear': lambda progress: progress,
+        'cosine': lambda progress: 0.5 - 0.5 * math.cos(math.pi * progress),
+        'exponential': lambda progress: progress,  # of the logarithm of tau
+    }
+)  # type: MappingProxyType[str, Callable[[float], float]]
+
+
+def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, schedule: str = 'linear') -> float:
+    """The temperature at a point of the annealing.
+
+    Args:
+        progress: Share of the annealing that is done; values outside [0, 1] count as the nearer end.
+        start: tau at progress 0.
+        end: tau at progress 1.
+        schedule: ``'constant'`` (``start`` throughout), ``'linear'`` (the paper's), ``'cosine'`` (flat at both ends)
+            or ``'exponential'`` (equal ratios in equal times).
+
+    Returns:
+        tau, between ``start`` and ``end``.
+
+    Raises:
+        ValueError: The schedule is unknown or a temperature is not positive.
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f'schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.')
+    if not (start > 0 and end > 0):
+        raise ValueError(f'temperatures must be positive, got start={start} and end={end}.')
+    share = SCHEDULES[schedule](min(max(progress, 0.0), 1.0))
+    if schedule == 'exponential':
+        return start * (end / start) ** share
+    return start + (end - start) * share
+
+
+def set_temperature(network: nn.Module, temperature: float) -> int:
+    """Sets tau of every kernel attention of a network and returns how many there are."""
+    attentions = [module for module in network.modules() if isinstance(module, KernelAttention)]
+    for attention in attentions:
+        attention.temperature.fill_(temperature)
+    return len(attentions)
+
+
+@HOOKS.register_module()
+class TemperatureHook(Hook):
+    """Sets and logs the temperature before every training iteration.
+
+    tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After
+    the annealing tau stays at ``end``. Without this hook tau is the constant that ``conv_cfg`` states.
+
+    Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
+    replace the list of the base config.
+
+    Args:
+        start: tau at the first iteration.
+        end: tau when the annealing is over.
+        duration: Length of the annealing, in epochs or iterations.
+        by_epoch: Whether ``duration`` counts epochs.
+        schedule: As in :func:`temperature_at`.
+
+    Raises:
+        ValueError: ``duration`` is not positive, or as in :func:`temperature_at`.
+    """
+
+    # Before the logger, which prints what is set here.
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        start: float = 30.0,
+        end: float = 1.0,
+        duration: float = 10,
+        by_epoch: bool = True,
+        schedule: str = 'linear',
+    ) -> None:
+        if not duration > 0:
+            raise ValueError(f'duration must be positive, got {duration}: the paper anneals over 10 epochs.')
+        temperature_at(0.0, start, end, schedule)  # says at once what is wrong with the arguments
+        self.start, self.end, self.schedule = start, end, schedule
+        self.duration, self.by_epoch = duration, by_epoch
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks that there is something to anneal.
+
+        Raises:
+            ValueError: The network has no dynamic layer.
+        """
+        if set_temperature(runner.model, self._temperature(runner)) == 0:
+            raise ValueError(
+                'TemperatureHook needs a dynamic network and this one has no dynamic layer: '
+                "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
+            )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        """Sets tau for this iteration."""
+        temperature = self._temperature(runner)
+        set_temperature(runner.model, temperature)
+        runner.message_hub.update_scalar('train/temperature', temperature)
+
+    def _temperature(self, runner: Runner) -> float:
+        duration = self.duration * (len(runner.train_dataloader) if self.by_epoch else 1)
+        return temperature_at(runner.iter / duration, self.start, self.end, self.schedule)

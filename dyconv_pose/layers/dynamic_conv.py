@@ -1,0 +1,193 @@
+"""Dynamic convolution: attention over convolution kernels (Chen et al., CVPR 2020), the paper in one file.
+
+A dynamic layer holds K parallel kernels. For every sample it mixes them into one kernel with attention weights
+computed from the sample itself, and convolves the sample with the mixture (section 3 of the paper)::
+
+    pi(x)  = softmax(FC(ReLU(FC(average pool(x)))) / tau)       K numbers, non-negative, with sum one
+    W(x)   = sum_k pi_k(x) W_k          b(x) = sum_k pi_k(x) b_k
+    y      = W(x) * x + b(x)            one ordinary convolution
+
+The three steps are the three parts of this file: :class:`KernelAttention` (pi), :func:`aggregate` (W and b) and
+:meth:`DyConv2d.forward`, which hands x and W to :func:`~dyconv_pose.layers.execution.convolve_per_sample`.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
+
+from .execution import convolve_per_sample
+
+_PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
+
+
+class KernelAttention(nn.Module):
+    """Attention over K kernels: squeeze-and-excitation with a softmax (section 3.2 of the paper).
+
+    The temperature tau flattens the softmax. Nearly uniform attention early in training lets all K kernels learn
+    (section 3.3). It is a buffer, so that a checkpoint carries it, and a schedule may change it at any time.
+
+    Args:
+        in_channels: C_in.
+        num_kernels: K.
+        reduction: C_in divided by the width of the hidden layer.
+        temperature: tau.
+    """
+
+    def __init__(self, in_channels: int, num_kernels: int = 4, reduction: int = 4, temperature: float = 30.0) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1))
+        self.excite = nn.Linear(self.squeeze.out_features, num_kernels)
+        self.register_buffer('temperature', torch.tensor(float(temperature)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
+        pooled = x.mean(dim=(2, 3))  # (B, C_in)
+        logits = self.excite(F.relu(self.squeeze(pooled)))  # (B, K)
+        return torch.softmax(logits / self.temperature, dim=1)
+
+
+def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
+    """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
+
+    It is one matrix product, which is what the arithmetic is, and which FLOP counters see.
+
+    Args:
+        attention: (B, K).
+        bank: (K, ...).
+
+    Returns:
+        (B, ...).
+    """
+    return torch.mm(attention, bank.flatten(1)).unflatten(1, bank.shape[1:])
+
+
+class DyConv2d(nn.Module):
+    """A 2-D convolution whose kernel is a per-sample mixture of K kernels; a drop-in for :class:`torch.nn.Conv2d`.
+
+    It takes ``nn.Conv2d``'s arguments in ``nn.Conv2d``'s order and then three of its own. With K = 1 it computes
+    what ``nn.Conv2d`` computes.
+
+    Args:
+        in_channels: C_in.
+        out_channels: C_out.
+        kernel_size: Height and width of the kernels, or one number for both.
+        stride: Step of the convolution.
+        padding: Rows and columns added on each side, or ``'same'`` or ``'valid'``.
+        dilation: Spacing of the kernel's elements.
+        groups: G, blocked connections from input to output channels.
+        bias: Whether each kernel has a bias.
+        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        num_kernels: K.
+        reduction: C_in over the attention's hidden width.
+        temperature: tau, at which training starts.
+
+    Attributes:
+        weight: The kernel bank, (K, C_out, C_in / G, kernel height, kernel width).
+        bias: (K, C_out), or ``None``.
+        attention: The :class:`KernelAttention` that maps x to pi.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    # Read by MMCV's ConvModule, as of any convolution.
+    transposed = False
+    output_padding = (0, 0)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = 'zeros',
+        num_kernels: int = 4,
+        reduction: int = 4,
+        temperature: float = 30.0,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f'groups must divide in_channels and out_channels, got groups={groups}, in_channels={in_channels}, '
+                f'out_channels={out_channels}: choose a common divisor.'
+            )
+        if padding_mode not in _PADDING_MODES:
+            raise ValueError(f'padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}.')
+        if num_kernels < 1:
+            raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
+        if reduction < 1:
+            raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
+        if not temperature > 0:
+            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+        if isinstance(padding, str) and padding not in ('same', 'valid'):
+            raise ValueError(f"padding must be a number, a pair, 'same' or 'valid', got {padding!r}.")
+        if padding == 'same' and _pair(stride) != (1, 1):
+            raise ValueError(f"padding='same' needs stride 1, got stride={stride}: give the padding as a number.")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
+        self.padding = padding if isinstance(padding, str) else _pair(padding)
+        self.padding_mode = padding_mode
+        self.num_kernels = num_kernels
+        self.weight = nn.Parameter(torch.empty(num_kernels, out_channels, in_channels // groups, *self.kernel_size))
+        self.bias = nn.Parameter(torch.empty(num_kernels, out_channels)) if bias else None
+        self.attention = KernelAttention(in_channels, num_kernels, reduction, temperature)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
+
+        The fans are those of one kernel: initialising the five-dimensional bank at once would misread them.
+        """
+        for kernel in self.weight:
+            nn.init.kaiming_normal_(kernel.data, mode='fan_out', nonlinearity='relu')
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C_in, H, W), or one sample (C_in, H, W), to (B, C_out, H_out, W_out) as ``nn.Conv2d`` does."""
+        if x.dim() == 3:
+            return self(x.unsqueeze(0)).squeeze(0)
+        attention = self.attention(x).to(self.weight.dtype)  # (B, K)
+        weight = aggregate(attention, self.weight)  # (B, C_out, C_in / G, k, k)
+        bias = None if self.bias is None else aggregate(attention, self.bias)  # (B, C_out)
+        x, padding = self._pad(x)
+        return convolve_per_sample(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def _pad(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Pads x by hand where the convolution can't, and returns what padding is left for the convolution."""
+        if self.padding == 'valid':
+            return x, (0, 0)
+        if self.padding != 'same':
+            if self.padding_mode == 'zeros':
+                return x, self.padding
+            (top, left), (bottom, right) = self.padding, self.padding
+        else:
+            total_h, total_w = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
+            top, left = total_h // 2, total_w // 2
+            bottom, right = total_h - top, total_w - left
+            if self.padding_mode == 'zeros' and (top, left) == (bottom, right):
+                return x, (top, left)
+        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
+        return F.pad(x, (left, right, top, bottom), mode=mode), (0, 0)
+
+    def extra_repr(self) -> str:
+        """What ``print(layer)`` shows."""
+        parts = [f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}']
+        if self.padding not in ((0, 0), 'valid'):
+            parts.append(f'padding={self.padding!r}')
+        if self.dilation != (1, 1):
+            parts.append(f'dilation={self.dilation}')
+        if self.groups != 1:
+            parts.append(f'groups={self.groups}')
+        if self.bias is None:
+            parts.append('bias=False')
+        if self.padding_mode != 'zeros':
+            parts.append(f'padding_mode={self.padding_mode!r}')
+        return ', '.join([*parts, f'num_kernels={self.num_kernels}'])

@@ -1,0 +1,114 @@
+"""The one way in which a network of MMPose becomes dynamic: build it static, then convert its convolutions.
+
+MMPose's own construction, ``forward`` and checkpoint keys stay as they are; nothing of a network is copied.
+"""
+
+from collections.abc import Sequence
+
+from mmcv.cnn import build_conv_layer
+from mmengine.model import initialize
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmpose.registry import MODELS
+from torch import nn
+
+from dyconv_pose.layers import DyConv2d, convert_convs, dynamic_layers
+
+# In the root registry a layer is found from any scope: conv_cfg=dict(type='DyConv2d').
+ROOT_MODELS.register_module(module=DyConv2d)
+
+
+def make_dynamic(
+    network: nn.Module, conv_cfg: dict, include: Sequence[str] = ('*',), exclude: Sequence[str] = ()
+) -> nn.Module:
+    """Makes the convolutions of a built network dynamic, in place.
+
+    Every kernel of a new layer is drawn by the initialisers of the network's own ``init_cfg``, as its static
+    convolution would be; where there are none, by :meth:`DyConv2d.init_weights`.
+
+    Args:
+        network: A backbone, head or whole estimator.
+        conv_cfg: The layer and its own arguments, such as ``dict(type='DyConv2d', num_kernels=4)``.
+        include: Shell-style patterns over layer names; a convolution is converted where one matches.
+        exclude: Patterns that win over ``include``.
+
+    Returns:
+        The network.
+
+    Raises:
+        ValueError: The rule matches no convolution, or an argument of the layer is out of its range.
+        KeyError: ``conv_cfg['type']`` is not registered.
+    """
+
+    def build(conv: nn.Conv2d) -> nn.Module:
+        return build_conv_layer(
+            conv_cfg,
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+            groups=conv.groups,
+            bias=conv.bias is not None,
+            padding_mode=conv.padding_mode,
+        )
+
+    convert_convs(network, build, include, exclude)
+    _initialize_kernels(network)
+    return network
+
+
+def _initialize_kernels(network: nn.Module) -> None:
+    """Applies the initialisers of ``network.init_cfg`` to each kernel of each dynamic layer.
+
+    MMEngine's initialisers know convolutions by class name and read fans off ``weight``; a kernel bank is neither.
+    So each kernel is shown to them as the ``nn.Conv2d`` that it would be.
+    """
+    init_cfg = getattr(network, 'init_cfg', None) or []
+    for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
+        if 'Conv2d' not in cfg.get('layer', ()):
+            continue
+        cfg = {key: value for key, value in cfg.items() if key != 'override'}
+        for _, layer in dynamic_layers(network):
+            for kernel in layer.weight:
+                conv = nn.Conv2d(
+                    layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False
+                )
+                conv.weight.data = kernel.data
+                initialize(conv, cfg)
+
+
+@MODELS.register_module()
+def dynamic(
+    network: dict, conv_cfg: dict, include: Sequence[str] = ('*',), exclude: Sequence[str] = ()
+) -> nn.Module:
+    """Builds any registered network and makes it dynamic: ``backbone=dict(type='dynamic', network=dict(...), ...)``.
+
+    Args:
+        network: The config of the static network.
+        conv_cfg: As in :func:`make_dynamic`.
+        include: As in :func:`make_dynamic`.
+        exclude: As in :func:`make_dynamic`.
+
+    Returns:
+        The network itself, without a wrapper: its checkpoint keys do not change.
+
+    Raises:
+        ValueError: As in :func:`make_dynamic`.
+    """
+    return make_dynamic(MODELS.build(network), conv_cfg, include, exclude)
+
+
+class DynamicMixin:
+    """Gives a network of MMPose the argument ``conv_cfg`` that makes its convolutions dynamic.
+
+    ``conv_cfg=None`` is the static network itself.
+    """
+
+    #: Patterns over the names of the convolutions that stay static.
+    static_convs: tuple[str, ...] = ()
+
+    def __init__(self, *args: object, conv_cfg: dict | None = None, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        if conv_cfg is not None:
+            make_dynamic(self, conv_cfg, exclude=self.static_convs)
