@@ -9,7 +9,7 @@ from .poses import ABDUCTION, FLEXION, Pose
 
 # BGR, 0..255, from light to dark.
 SKIN_TONES = (
-    (205, 220, 250), (180, 205, 245), (160, 190, 235), (140, 175, 225), (120, 155, 210),
+    (186, 203, 238), (170, 194, 234), (152, 182, 228), (134, 168, 218), (114, 148, 204),
     (95, 130, 190), (75, 105, 160), (60, 85, 130), (48, 65, 100), (38, 50, 78),
 )  # fmt: skip
 HAIR_COLOURS = (
@@ -43,6 +43,7 @@ class Appearance:
         collar: Depth of the neck opening, statures.
         sleeves: 0 none, 1 to the elbow, 2 to the wrist.
         looseness: How far cloth stands off the body, 0 to 1.
+        hem: Height over the hip joints where the upper garment ends, statures.
         bottom: Colour of the lower garment.
         lower: 'trousers', 'skirt' or 'dress'.
         legs: 0 none, 1 to the knee, 2 to the ankle.
@@ -67,6 +68,7 @@ class Appearance:
     collar: float
     sleeves: float
     looseness: float
+    hem: float
     bottom: np.ndarray
     lower: str
     legs: float
@@ -88,11 +90,12 @@ def _pick(rng: np.random.Generator, colours: tuple, spread: float) -> np.ndarray
     return np.clip(colour * rng.normal(1, spread), 0.03, 1)
 
 
-def _allows_skirt(pose: Pose) -> bool:
+def legs_together(pose: Pose) -> bool:
+    """Says whether one piece of cloth can wrap both thighs."""
     return (
         not pose.seat
-        and np.abs(pose.legs[:, FLEXION]).max() < 38
-        and pose.legs[:, ABDUCTION].max() < 22
+        and np.abs(pose.legs[:, FLEXION]).max() < 34
+        and pose.legs[:, ABDUCTION].max() < 17
     )
 
 
@@ -102,12 +105,13 @@ def sample_appearance(rng: np.random.Generator, build: Build, pose: Pose) -> App
     weights = [1, 1, 6, 4, 4, 2, 1, 0, 1, 1] if feminine else [8, 5, 0.6, 0.8, 0.3, 0.2, 1, 1.5, 2, 1]
     weights = np.array(weights) / np.sum(weights)
     lower = 'trousers'
-    if feminine and _allows_skirt(pose):
+    if feminine and legs_together(pose):
         lower = str(rng.choice(['trousers', 'skirt', 'dress'], p=[0.55, 0.22, 0.23]))
     trousers = rng.choice([2.0, 1.0, 0.55], p=[0.66, 0.22, 0.12])
     legs = rng.uniform(0.55, 1.5) if lower != 'trousers' else trousers * rng.uniform(0.85, 1.0)
     bottom = sample_colour(rng) if rng.random() < 0.4 else _pick(rng, DENIM_AND_CHINO, 0.15)
     sleeves = rng.choice([0.0, 0.45, 1.2, 2.0], p=[0.12, 0.40, 0.08, 0.40])
+    untucked = lower == 'trousers' and legs_together(pose) and rng.random() < 0.45
     bearded = not feminine and build.stature > 0.85 and rng.random() < 0.3
     return Appearance(
         skin=_pick(rng, SKIN_TONES, 0.05),
@@ -136,6 +140,7 @@ def sample_appearance(rng: np.random.Generator, build: Build, pose: Pose) -> App
         collar=rng.uniform(0.0, 0.05),
         sleeves=float(np.clip(sleeves * rng.uniform(0.9, 1.1), 0, 2)),
         looseness=rng.uniform(0, 1) ** 1.5,
+        hem=rng.uniform(-0.05, -0.01) if untucked else rng.uniform(0.02, 0.05),
         bottom=bottom,
         lower=lower,
         legs=float(legs),

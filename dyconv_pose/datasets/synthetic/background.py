@@ -52,7 +52,7 @@ def draw_background(
     place = places[rng.choice(len(places), p=[0.32, 0.2, 0.26, 0.12, 0.10])]
     picture = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
     place(rng, picture, int(np.clip(horizon, 8, size_wh[1] - 8)))
-    grain = smooth_noise(rng, size_wh, int(rng.choice([5, 12, 40]))) * rng.uniform(2, 9)
+    grain = smooth_noise(rng, size_wh, int(rng.choice([5, 12, 40]))) * rng.uniform(1, 6)
     return np.clip(picture + grain[..., None], 0, 255).astype(np.uint8)
 
 

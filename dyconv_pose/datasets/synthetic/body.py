@@ -53,6 +53,11 @@ class Build:
     feminine: float
     stature: float
 
+    @property
+    def leg(self) -> float:
+        """Length from hip joint to ankle."""
+        return self.thigh + self.shin
+
 
 def sample_build(rng: np.random.Generator) -> Build:
     """Draws a build: four adults to one child, every proportion varied by some percent."""
@@ -147,7 +152,7 @@ def _place_arm(
     # The shoulder blade lifts the joint when the arm rises above the horizontal.
     lift = 0.028 * np.clip((max(angles[ABDUCTION], angles[FLEXION]) - 60) / 110, 0, 1)
     points[f'{name}_shoulder'] = points['waist'] + frames['chest'] @ [
-        sign * (build.shoulder - 0.6 * lift), upper - 0.008 + lift, 0,
+        sign * (build.shoulder - 0.6 * lift), upper - 0.026 + lift, 0,
     ]  # fmt: skip
     frame = (
         frames['chest'] @ rot_z(sign * angles[ABDUCTION])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .parts import CARRIES, REACH, Part
-from .solids import Buffers, Solid, cast, surface
+from .solids import Buffers, Sighted, Solid, bounds_of, cast, sight, surface
 
 SUPERSAMPLING = 2
 
@@ -84,7 +84,7 @@ def render(
     Returns:
         The rendering, clipped to the picture; None if all lies outside it.
     """
-    bounds = np.array([solid.bounds() for solid in solids])
+    bounds = bounds_of(solids)
     width, height = image_size_wh
     left = max(0, int(centre_xy[0] + scale * bounds[:, 0].min()) - 2)
     right = min(width, int(centre_xy[0] + scale * bounds[:, 1].max()) + 3)
@@ -96,9 +96,10 @@ def render(
     xs = (np.arange(s * left, s * right) + 0.5) / s - 0.5
     ys = (np.arange(s * top, s * bottom) + 0.5) / s - 0.5
     buffers = Buffers.empty((xs - centre_xy[0]) / scale, (centre_xy[1] - ys) / scale)
-    for index, solid in enumerate(solids):
+    sighted = sight(solids)
+    for index, solid in enumerate(sighted):
         cast(solid, index, buffers)
-    colour = _shade(solids, buffers, scale * s, lighting)
+    colour = _shade(sighted, buffers, scale * s, lighting)
     # Index -1, nothing hit, reads the table's last entry.
     parts = np.array([*(solid.part for solid in solids), Part.NONE], np.uint8)[buffers.solid]
     size = (right - left, bottom - top)
@@ -115,7 +116,7 @@ def render(
 
 
 def _shade(
-    solids: list[Solid], buffers: Buffers, scale: float, lighting: Lighting
+    solids: list[Sighted], buffers: Buffers, scale: float, lighting: Lighting
 ) -> np.ndarray:
     """Returns the lit colours (H, W, 3) float32, zero where nothing was hit."""
     shape = buffers.depth.shape
@@ -129,7 +130,8 @@ def _shade(
     # Neighbouring solids are meant as one soft surface.
     normals = cv2.blur(normals, (3, 3))
     lit = normals @ lighting.direction.astype(np.float32)
-    lit = np.clip(0.5 + 0.5 * lit, 0, 1) ** 1.6
+    lit = np.clip(0.5 + 0.5 * lit, 0, 1)
+    lit *= np.sqrt(lit)
     lit *= 1 - 0.75 * _occlusion(buffers.depth, scale)
     light = lit[..., None] * (lighting.warmth * (1.12 - lighting.ambient)).astype(np.float32)
     light += (lighting.shade * lighting.ambient).astype(np.float32)

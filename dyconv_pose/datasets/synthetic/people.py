@@ -9,7 +9,7 @@ from .body import Build, Skeleton, pose_skeleton, sample_build
 from .figure import figure_solids
 from .poses import Pose, sample_pose
 from .rotations import rot_x, rot_y, rot_z
-from .solids import Solid
+from .solids import Solid, bounds_of
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Person:
 
     def extent(self) -> np.ndarray:
         """Returns (4,) x_min, x_max, y_min, y_max of the body, statures."""
-        bounds = np.array([solid.bounds() for solid in self.solids])
+        bounds = bounds_of(self.solids)
         return np.array(
             [bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max()]
         )

@@ -103,8 +103,9 @@ def place_people(
         person = make_person(rng, pitch)
         adult = tallest * (1.0 if number == 0 else np.exp(rng.uniform(np.log(0.35), 0)))
         adult = max(adult, 66 / person.build.stature)
+        extent = person.extent()
         for _ in range(8):
-            candidate = _stand(rng, person, adult, horizon + rise * adult, width)
+            candidate = _stand(rng, person, extent, adult, horizon + rise * adult, width)
             if _acceptable(candidate, placements, image_size_wh):
                 placements.append(candidate)
                 break
@@ -112,11 +113,16 @@ def place_people(
 
 
 def _stand(
-    rng: np.random.Generator, person: Person, adult: float, foot_y: float, width: int
+    rng: np.random.Generator,
+    person: Person,
+    extent: np.ndarray,
+    adult: float,
+    foot_y: float,
+    width: int,
 ) -> Placement:
     """Puts a person's feet on the row `foot_y`; `adult` is an adult's height there, pixels."""
     scale = adult * person.build.stature
-    x_min, x_max, y_min, y_max = person.extent() * scale
+    x_min, x_max, y_min, y_max = extent * scale
     half = (x_max - x_min) / 2
     inside = rng.uniform(min(0.9 * half, width / 2), max(width - 0.9 * half, width / 2))
     middle = inside if rng.random() < 0.88 else rng.uniform(0, width)

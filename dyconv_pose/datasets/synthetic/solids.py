@@ -44,14 +44,6 @@ class Solid:
     paint_frame: tuple[np.ndarray, np.ndarray]
     cut: tuple[float, float, float, float] | None = None
 
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Returns (x_min, x_max, y_min, y_max) in camera axes."""
-        ends = np.stack([self.origin + self.axes @ self.start, self.origin + self.axes @ self.end])
-        reach = np.linalg.norm(self.axes, axis=1)
-        low = (ends - np.outer(self.radii, reach)).min(0)
-        high = (ends + np.outer(self.radii, reach)).max(0)
-        return low[0], high[0], low[1], high[1]
-
 
 @dataclass
 class Buffers:
@@ -83,30 +75,75 @@ class Buffers:
             np.zeros(shape, np.float32),
         )
 
+    def window(self, bounds: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+        """Returns the first and past-the-end column, first and past-the-end row of a box."""
+        x_min, x_max, y_min, y_max = bounds
+        step = float(self.xs[1] - self.xs[0])
+        left, right = ((x - float(self.xs[0])) / step for x in (x_min, x_max))
+        top, bottom = ((float(self.ys[0]) - y) / step for y in (y_max, y_min))
+        height, width = self.depth.shape
+        columns = max(0, int(left)), min(width, int(right) + 2)
+        return *columns, max(0, int(top)), min(height, int(bottom) + 2)
 
-def _sight_frame(inverse: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns the (3, 3) rotation whose z is the local viewing ray, and the ray's stretch."""
-    ray = inverse[:, 2]
-    stretch = float(np.linalg.norm(ray))
-    forward = ray / stretch
-    helper = np.eye(3)[np.argmin(np.abs(forward))]
+
+@dataclass
+class Sighted:
+    """A solid made ready for the rays; see `sight`.
+
+    Attributes:
+        solid: The solid.
+        bounds: x_min, x_max, y_min, y_max in camera axes.
+        inverse: (3, 3) float32 camera to local.
+        turn: (3, 3) local to a frame whose z runs along the viewing ray.
+        stretch: Local length of a unit of the ray.
+    """
+
+    solid: Solid
+    bounds: tuple[float, float, float, float]
+    inverse: np.ndarray
+    turn: np.ndarray
+    stretch: float
+
+
+def bounds_of(solids: list[Solid]) -> np.ndarray:
+    """Returns (N, 4) x_min, x_max, y_min, y_max of every solid, in camera axes."""
+    axes = np.array([solid.axes[:2] for solid in solids])
+    ends = np.array([(solid.start, solid.end) for solid in solids])
+    origins = np.array([solid.origin[:2] for solid in solids])
+    centres = np.einsum('nij,nej->nei', axes, ends) + origins[:, None]
+    reach = np.array([solid.radii for solid in solids])[..., None]
+    reach = reach * np.sqrt((axes * axes).sum(2))[:, None]
+    low, high = (centres - reach).min(1), (centres + reach).max(1)
+    return np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], 1)
+
+
+def sight(solids: list[Solid]) -> list[Sighted]:
+    """Makes solids ready for the rays, all at once because that is quicker."""
+    inverses = np.linalg.inv(np.array([solid.axes for solid in solids]))
+    rays = inverses[:, :, 2]
+    stretches = np.sqrt((rays * rays).sum(1))
+    forward = rays / stretches[:, None]
+    helper = np.eye(3)[np.abs(forward).argmin(1)]
     across = np.cross(helper, forward)
-    across /= np.linalg.norm(across)
-    return np.stack([across, np.cross(forward, across), forward]), stretch
+    across /= np.sqrt((across * across).sum(1))[:, None]
+    turns = np.stack([across, np.cross(forward, across), forward], 1)
+    return [
+        Sighted(solid, tuple(box), inverse.astype(np.float32), turn, float(stretch))
+        for solid, box, inverse, turn, stretch in zip(
+            solids, bounds_of(solids).tolist(), inverses, turns, stretches, strict=True
+        )
+    ]
 
 
-def cast(solid: Solid, index: int, buffers: Buffers) -> None:
+def cast(sighted: Sighted, index: int, buffers: Buffers) -> None:
     """Casts one solid into the buffers, in place, keeping the nearest surface."""
-    x_min, x_max, y_min, y_max = solid.bounds()
-    left, right = np.searchsorted(buffers.xs, (x_min, x_max))
-    top, bottom = np.searchsorted(-buffers.ys, (-y_max, -y_min))
+    solid, stretch = sighted.solid, sighted.stretch
+    left, right, top, bottom = buffers.window(sighted.bounds)
     if left >= right or top >= bottom:
         return
     window = (slice(top, bottom), slice(left, right))
-    inverse = np.linalg.inv(solid.axes)
-    sight, stretch = _sight_frame(inverse)
-    planar = sight @ inverse[:, :2]
-    start, end = sight @ solid.start, sight @ solid.end
+    planar = sighted.turn @ sighted.inverse[:, :2]
+    start, end = sighted.turn @ solid.start, sighted.turn @ solid.end
     axis, growth = end - start, solid.radii[1] - solid.radii[0]
 
     x = buffers.xs[None, left:right] - np.float32(solid.origin[0])
@@ -132,8 +169,7 @@ def cast(solid: Solid, index: int, buffers: Buffers) -> None:
     hit &= depth > buffers.depth[window]
     if solid.cut is not None:
         nx, ny, nz, limit = solid.cut
-        plane = np.array([nx, ny, nz]) @ inverse
-        plane = _float32(plane)
+        plane = _float32([nx, ny, nz]) @ sighted.inverse
         lifted = depth - np.float32(solid.origin[2])
         hit &= plane[0] * x + plane[1] * y + plane[2] * lifted <= np.float32(limit)
     np.copyto(buffers.depth[window], depth, where=hit)
@@ -145,20 +181,18 @@ def _float32(value: np.ndarray) -> np.ndarray:
     return np.asarray(value, np.float32)
 
 
-def surface(solid: Solid, index: int, buffers: Buffers) -> tuple[np.ndarray, ...]:
+def surface(sighted: Sighted, index: int, buffers: Buffers) -> tuple[np.ndarray, ...]:
     """Finds the pixels where a solid is in front and what they show.
 
     Returns:
         rows (N,), columns (N,), outward unit normals (3, N) float32 in camera axes,
         colours (N, 3) float32.
     """
-    x_min, x_max, y_min, y_max = solid.bounds()
-    left, right = np.searchsorted(buffers.xs, (x_min, x_max))
-    top, bottom = np.searchsorted(-buffers.ys, (-y_max, -y_min))
+    solid, inverse = sighted.solid, sighted.inverse
+    left, right, top, bottom = buffers.window(sighted.bounds)
     rows, columns = np.nonzero(buffers.solid[top:bottom, left:right] == index)
     rows, columns = rows + top, columns + left
     point = np.stack([buffers.xs[columns], buffers.ys[rows], buffers.depth[rows, columns]])
-    inverse = _float32(np.linalg.inv(solid.axes))
     local = inverse @ (point - _float32(solid.origin)[:, None])
     centre = _float32(solid.end - solid.start)[:, None] * buffers.along[rows, columns]
     normal = inverse.T @ (local - centre - _float32(solid.start)[:, None])

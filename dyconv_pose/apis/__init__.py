@@ -1,0 +1,7 @@
+"""What the tools do, callable from Python."""
+
+from .checkpoint import load_weights, read_checkpoint
+from .config import build_model, load_config
+from .running import test, train
+
+__all__ = ['build_model', 'load_config', 'load_weights', 'read_checkpoint', 'test', 'train']

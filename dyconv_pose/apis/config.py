@@ -1,0 +1,62 @@
+"""Configs and models from them, with a user's mistakes said in one sentence."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+from torch import nn
+
+#: What building from a config raises for a wrong key, an unknown type, or a value out of range.
+BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
+
+
+def load_config(path: str | Path, options: dict | None = None) -> Config:
+    """Reads a config file and applies overrides.
+
+    Args:
+        path: The config file.
+        options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``.
+
+    Returns:
+        The config, with a ``work_dir`` of ``work_dirs/<name of the file>`` where it states none.
+
+    Raises:
+        FileNotFoundError: The file, or one that it is based on, does not exist.
+        ValueError: The file is no valid config, or an override names a place that it does not have.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'The config must be an existing file, got "{path}": the configs are under configs/.')
+    try:
+        config = Config.fromfile(path)
+    except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
+        raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
+    try:
+        config.merge_from_dict(options or {})
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
+    if 'model' not in config:
+        raise ValueError(f'A config must describe a model, and "{path}" has no "model": it may be a part for _base_.')
+    if config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / path.stem)
+    return config
+
+
+def build_model(config: Config) -> nn.Module:
+    """Builds the pose estimator of a config, with random weights.
+
+    Raises:
+        ValueError: The config has a wrong key, an unknown type or a value out of range.
+    """
+    init_default_scope(config.get('default_scope', 'mmpose'))
+    try:
+        return MODELS.build(config.model)
+    except BUILD_ERRORS as error:
+        raise ValueError(f'The model of the config cannot be built: {describe(error)}') from error
+
+
+def describe(error: BaseException) -> str:
+    """The sentence of an error from the depths of a library, on one line."""
+    text = ' '.join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())
+    return text or type(error).__name__

@@ -1,0 +1,127 @@
+"""Training and testing by MMEngine's Runner."""
+
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import find_latest_checkpoint
+
+from .checkpoint import load_weights
+from .config import BUILD_ERRORS, build_model, describe
+
+
+def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runner:
+    """Trains the network of a config.
+
+    Args:
+        config: A config as MMPose's ``tools/train.py`` takes it.
+        resume: Whether to continue from the newest checkpoint of the work directory, or the checkpoint to continue
+            from.
+        amp: Whether to train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
+
+    Returns:
+        The runner, with the trained model.
+
+    Raises:
+        FileNotFoundError: A data file or the checkpoint to continue from does not exist.
+        ValueError: The config does not describe a network or data that can be built.
+    """
+    check_files(config, ('train', 'val'))
+    build_model(config)  # a wrong key is said before files are written
+    if amp:
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        if torch.cuda.is_available():
+            config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        else:
+            config.optim_wrapper.dtype = 'bfloat16'
+    if resume:
+        config.resume = True
+        config.load_from = resume if isinstance(resume, str) else None
+        checkpoint = config.load_from or find_latest_checkpoint(config.work_dir)
+        if checkpoint is None or not Path(checkpoint).is_file():
+            raise FileNotFoundError(
+                f'There must be a checkpoint to resume from, found none at "{checkpoint or config.work_dir}": '
+                'train without --resume first, or name the checkpoint.'
+            )
+    runner = _build_runner(config)
+    runner.train()
+    return runner
+
+
+def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[str, float]:
+    """Scores a checkpoint on the test set of a config.
+
+    Args:
+        config: A config as MMPose's ``tools/test.py`` takes it.
+        checkpoint: The weights, which must fit the network exactly.
+        trust: Whether the checkpoint may run code while it is read.
+
+    Returns:
+        The metrics by name, such as ``coco/AP``.
+
+    Raises:
+        FileNotFoundError: A data file or the checkpoint does not exist.
+        ValueError: The config cannot be built, or the checkpoint does not fit.
+    """
+    check_files(config, ('test',))
+    load_weights(build_model(config), checkpoint, trust)
+    runner = _build_runner(config)
+    load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
+    return runner.test()
+
+
+def use_ground_truth_boxes(config: Config) -> Config:
+    """Makes validation and test take the persons' annotated boxes instead of a detector's; returns the config."""
+    for split in ('val', 'test'):
+        loader = config.get(f'{split}_dataloader')
+        if loader is not None:
+            loader.dataset.bbox_file = ''
+    return config
+
+
+def check_files(config: Config, splits: tuple[str, ...]) -> None:
+    """Looks for the annotation, image and detection files of the named splits.
+
+    Raises:
+        FileNotFoundError: One is missing.
+    """
+    for split in splits:
+        loader = config.get(f'{split}_dataloader')
+        if loader is None:
+            continue
+        for dataset in loader.dataset.get('datasets', [loader.dataset]):
+            root = Path(dataset.get('data_root') or '')
+            _require(split, root / dataset.get('ann_file', ''), 'annotation file')
+            for prefix in (dataset.get('data_prefix') or {}).values():
+                _require(split, root / prefix, 'image folder')
+            if dataset.get('bbox_file'):
+                _require(split, Path(dataset.bbox_file), 'detector boxes', 'or evaluate with --gt-boxes')
+
+
+def _require(split: str, path: Path, kind: str, alternative: str = '') -> None:
+    if not path.exists():
+        remedy = 'put or link the data set there (docs/data.md)'
+        raise FileNotFoundError(
+            f'The {split} set needs its {kind} at "{path}", where nothing is: {remedy}'
+            f'{", " + alternative if alternative else ""}.'
+        )
+
+
+def _build_runner(config: Config) -> Runner:
+    if config.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
+        _start_cpu_processes(config)
+    try:
+        return Runner.from_cfg(config)
+    except BUILD_ERRORS as error:
+        raise ValueError(f'The run described by the config cannot be built: {describe(error)}') from error
+
+
+def _start_cpu_processes(config: Config) -> None:
+    """Starts the process group before the Runner does, which would ask for a GPU."""
+    if not torch.distributed.is_initialized():
+        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+        os.environ.setdefault('MASTER_PORT', '29500')
+        torch.distributed.init_process_group(backend='gloo')
+    config.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)

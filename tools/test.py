@@ -1,0 +1,51 @@
+"""Scores a checkpoint: COCO AP and AR on the test set of a config."""
+
+import argparse
+from pathlib import Path
+
+import mmengine
+
+from dyconv_pose.apis import load_config, test
+from dyconv_pose.apis.running import use_ground_truth_boxes
+from dyconv_pose.apis.tool_options import add_common_options, show_predictions
+from dyconv_pose.cli import run
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE', help='write the metrics to this .json, .yaml or .pkl file')
+    parser.add_argument('--dump', metavar='FILE', help='write the predictions to this .pkl file')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
+    )
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Applies the options to the config, tests and writes the metrics."""
+    args = parse_args()
+    config = load_config(args.config, args.cfg_options)
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    config.launcher = args.launcher
+    if args.gt_boxes:
+        use_ground_truth_boxes(config)
+    show_predictions(config, args)
+    if args.dump:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise ValueError(f'--dump must name a .pkl file, got "{args.dump}".')
+        evaluators = config.test_evaluator
+        evaluators = list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
+        config.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    metrics = test(config, args.checkpoint, trust=args.trust_checkpoint)
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        mmengine.dump(metrics, args.out, **({'indent': 2} if args.out.endswith('.json') else {}))
+
+
+if __name__ == '__main__':
+    run(main)

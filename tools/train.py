@@ -1,0 +1,48 @@
+"""Trains a network from a config file."""
+
+import argparse
+
+from dyconv_pose.apis import load_config, train
+from dyconv_pose.apis.running import use_ground_truth_boxes
+from dyconv_pose.apis.tool_options import add_common_options, show_predictions
+from dyconv_pose.cli import run
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const=True,
+        default=False,
+        metavar='CHECKPOINT',
+        help='continue from this checkpoint, or without a value from the newest one in the work directory',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the batch size')
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Applies the options to the config and trains."""
+    args = parse_args()
+    config = load_config(args.config, args.cfg_options)
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    config.launcher = args.launcher
+    if args.no_validate:
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    if args.auto_scale_lr:
+        config.auto_scale_lr.enable = True
+    if args.gt_boxes:
+        use_ground_truth_boxes(config)
+    show_predictions(config, args)
+    train(config, resume=args.resume, amp=args.amp)
+
+
+if __name__ == '__main__':
+    run(main)
