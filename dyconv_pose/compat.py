@@ -7,7 +7,8 @@ official evaluator, does the work of the fourth.
 
 :func:`stand_ins` supplies exactly the missing names while MMPose is being imported, and takes them away again:
 afterwards ``import torchvision`` fails as it did before. A package that is installed is always used as it is,
-and an installed package that is broken raises its own error.
+and an installed package that is broken raises its own error. The one exception is an xtcocotools that was compiled
+for another NumPy than the installed one: it is replaced as if it were absent.
 """
 
 import importlib
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import NoReturn
 
 _REMEDIES = {
     'mmcv.ops': 'install an MMCV with compiled operators ("mmcv", not its lite build)',
@@ -27,7 +29,7 @@ _REMEDIES = {
 def _unavailable(module: str, name: str) -> type:
     """A class that can be imported and subclassed, but says what to install as soon as it is used."""
 
-    def __init__(self, *args, **kwargs):  # noqa: N807
+    def __init__(self: object, *args, **kwargs) -> NoReturn:  # noqa: N807
         raise ImportError(f'{module}.{name} is needed here but is not installed: {_REMEDIES[module]}.')
 
     return type(name, (), {'__init__': __init__, '__module__': module})
@@ -74,16 +76,18 @@ def _torchvision() -> dict[str, ModuleType]:
 
 
 def _xtcocotools() -> dict[str, ModuleType]:
-    try:
-        importlib.import_module('xtcocotools.cocoeval')
-        return {}
-    except (ImportError, ValueError):  # absent, or compiled for another NumPy (which raises either of the two)
-        for name in [name for name in sys.modules if name.partition('.')[0] == 'xtcocotools']:
-            del sys.modules[name]
+    if importlib.util.find_spec('xtcocotools') is not None:
+        try:
+            importlib.import_module('xtcocotools.cocoeval')
+            return {}
+        except (ImportError, ValueError) as error:  # compiled for another NumPy, it raises either of the two
+            if 'numpy' not in str(error):
+                raise
+            for name in [name for name in sys.modules if name.partition('.')[0] == 'xtcocotools']:
+                del sys.modules[name]
     from pycocotools import mask
-    from pycocotools.coco import COCO
 
-    from dyconv_pose.evaluation.cocoeval import COCOeval
+    from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 
     return _package(
         'xtcocotools',

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from dyconv_pose.cli import run
 from dyconv_pose.datasets.synthetic import make_sample_set
 
 
@@ -24,20 +25,17 @@ def main() -> None:
     args = parse_args()
     with Progress() as progress:
         task = progress.add_task('Drawing people', total=args.num_train + args.num_val)
-        try:
-            written = make_sample_set(
-                args.out,
-                args.num_train,
-                args.num_val,
-                args.seed,
-                overwrite=args.overwrite,
-                on_progress=lambda: progress.advance(task),
-            )
-        except ValueError as error:
-            raise SystemExit(f'error: {error}') from None
+        written = make_sample_set(
+            args.out,
+            args.num_train,
+            args.num_val,
+            args.seed,
+            overwrite=args.overwrite,
+            on_progress=lambda: progress.advance(task),
+        )
     state = 'Wrote' if written else 'Already there:'
     print(f'{state} {args.num_train} training and {args.num_val} validation images in {args.out}')
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

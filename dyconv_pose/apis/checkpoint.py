@@ -1,35 +1,31 @@
 """Checkpoints, read without running code that they may contain."""
 
+import struct
 from pathlib import Path
 from pickle import UnpicklingError
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from .inert import resolve, stand_ins
 
-def _inert(*args: object, **kwargs: object) -> None:
-    """Stands in for what a training log inside a checkpoint refers to; the log is not needed here."""
+#: How the files of ``torch.save`` begin: a zip archive, or (until PyTorch 1.5) a pickle.
+_BEGINNINGS = (b'PK\x03\x04', b'\x80')
 
-
-class _InertBuffer:
-    """Stands in for MMEngine's HistoryBuffer."""
-
-
-def _safe_globals() -> list:
-    """What an MMEngine checkpoint names besides tensors: NumPy arrays, and its log, which is read as nothing."""
-    dtypes = {type(np.dtype(kind)) for kind in np.typecodes['All']}
-    return [
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-        (np._core.multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-        (np._core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
-        (np._core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-        (_InertBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
-        (_inert, 'builtins.getattr'),
-    ]
+#: What reading a damaged file raises, somewhere within.
+_DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
@@ -41,7 +37,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
             arrays and plain values are read.
 
     Returns:
-        A dictionary with at least ``state_dict``; of an MMEngine checkpoint also ``meta``.
+        A dictionary with at least ``state_dict``, weights by name; of an MMEngine checkpoint also ``meta``.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -50,26 +46,50 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'The checkpoint must be an existing file, got "{path}".')
+    damaged = f'The checkpoint "{path}" is not a whole file of torch.save: download or copy it again.'
     try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=not trust)
+        with path.open('rb') as file:
+            if not file.read(4).startswith(_BEGINNINGS):
+                raise ValueError(damaged)
+        content = torch.load(path, map_location='cpu', weights_only=False) if trust else _load_inert(path)
     except UnpicklingError as error:
+        if trust:
+            raise ValueError(damaged) from error
         raise ValueError(
             f'The checkpoint "{path}" holds more than weights and is not read, since it could run code of its own; '
             'if you trust where it comes from, say so with --trust-checkpoint (trust=True).'
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f'The checkpoint "{path}" is not a whole file of torch.save: download or copy it again.') from error
-    if not isinstance(content, dict) or not content:
+    except _DAMAGE as error:
+        raise ValueError(damaged) from error
+    if not isinstance(content, dict):
         raise ValueError(f'A checkpoint must hold a dictionary of weights, "{path}" holds a {type(content).__name__}.')
-    return content if 'state_dict' in content else {'state_dict': content}
+    checkpoint = content if 'state_dict' in content else {'state_dict': content}
+    if not _is_state_dict(checkpoint['state_dict']):
+        raise ValueError(
+            f'A checkpoint must hold weights by name, and "{path}" holds something else under '
+            f'{", ".join(repr(key) for key in list(content)[:5]) or "no name at all"}: was it written by a training?'
+        )
+    return checkpoint
+
+
+def _load_inert(path: Path) -> object:
+    with torch.serialization.safe_globals(stand_ins()):
+        return resolve(torch.load(path, map_location='cpu', weights_only=True))
+
+
+def _is_state_dict(weights: object) -> bool:
+    return (
+        isinstance(weights, dict)
+        and bool(weights)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items())
+    )
 
 
 def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict:
     """Loads the weights of a checkpoint, all of them and nothing else.
 
     Args:
-        model: The network, changed in place.
+        model: The network, changed in place, and not at all where the checkpoint does not fit.
         path: As in :func:`read_checkpoint`.
         trust: As in :func:`read_checkpoint`.
 
@@ -81,19 +101,24 @@ def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dic
         ValueError: The file is no checkpoint, is not trusted, or does not fit the network.
     """
     checkpoint = read_checkpoint(path, trust)
-    weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
-    try:
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:  # shapes
-        first = str(error).strip().splitlines()
-        detail = first[1].strip() if len(first) > 1 else first[0]
-        raise ValueError(f'The checkpoint "{path}" does not fit the config\'s network: {detail}') from error
-    missing = [name for name in missing if not name.endswith('num_batches_tracked')]
-    if missing or unexpected:
+    weights = checkpoint['state_dict']
+    if all(name.startswith('module.') for name in weights):  # saved from within a distributed wrapper
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    own = model.state_dict()
+    missing = [name for name in own if name not in weights and not name.endswith('num_batches_tracked')]
+    unknown = [name for name in weights if name not in own]
+    if missing or unknown:
         raise ValueError(
             f'The checkpoint "{path}" does not fit the config\'s network: {len(missing)} of its weights are missing'
-            f'{_first(missing)} and {len(unexpected)} are unknown{_first(unexpected)}: was it trained with this config?'
+            f'{_first(missing)} and {len(unknown)} are unknown{_first(unknown)}: was it trained with this config?'
         )
+    for name, value in weights.items():
+        if value.shape != own[name].shape:
+            raise ValueError(
+                f'The checkpoint "{path}" does not fit the config\'s network: {name} has the shape '
+                f'{tuple(value.shape)} and needs {tuple(own[name].shape)}: was it trained with this config?'
+            )
+    model.load_state_dict(weights, strict=False)
     return checkpoint
 
 

@@ -1,0 +1,1 @@
+"""Evaluation: what MMPose's CocoMetric needs of xtcocotools, on top of pycocotools."""

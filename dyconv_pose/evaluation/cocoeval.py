@@ -1,44 +1,126 @@
-"""The official COCO evaluator with the two arguments that MMPose's CocoMetric passes to xtcocotools'."""
+"""pycocotools, the official COCO evaluator, as MMPose expects of xtcocotools: same arguments, same figures.
 
+xtcocotools is a fork of pycocotools. For ``'keypoints'`` it differs in what follows, and :class:`COCO` and
+:class:`COCOeval` here differ from their parents in the same way:
+
+- The falloff of each keypoint (``sigmas``) is an argument. Its precision is kept: MMPose passes float32.
+- ``use_area=False`` takes 0.53 times the box's area for a person's. So is the area of a person that states none and
+  that has no detection in its image.
+- A person is ignored if none of its ``keypoints`` is labelled, whatever ``num_keypoints`` says, if it is there at all.
+- A detection none of whose keypoints has a positive score is left out.
+- A person's id may be 0, which pycocotools takes for "not matched".
+- ``iscrowd`` may be missing, there may be no detections at all, and ids of images may be strings.
+
+Left as pycocotools has it: the further evaluations of xtcocotools, ``'keypoints_crowd'`` among them, are refused, and
+persons with negative ids count (xtcocotools takes them for "not matched").
+"""
+
+import json
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from pycocotools import cocoeval
-from pycocotools.coco import COCO
+from pycocotools import coco, cocoeval
 
 #: Area of a person in an area-less data set, as a share of its box: xtcocotools' constant.
 AREA_PER_BOX_AREA = 0.53
 
 
+class COCO(coco.COCO):
+    """Annotations, or detections on them, in COCO's format."""
+
+    def createIndex(self) -> None:  # noqa: N802
+        """Makes annotations and images findable by their ids."""
+        for annotation in self.dataset.get('annotations', []):
+            annotation.setdefault('iscrowd', False)
+        super().createIndex()
+
+    def getAnnIds(self, imgIds: object = (), *args, **kwargs) -> list:  # noqa: N802, N803
+        """Ids of the annotations of these images (one id, or several)."""
+        return super().getAnnIds([imgIds] if isinstance(imgIds, str) else imgIds, *args, **kwargs)
+
+    def loadImgs(self, ids: object = ()) -> list[dict]:  # noqa: N802
+        """The images of these ids (one id, or several)."""
+        return super().loadImgs([ids] if isinstance(ids, str) else ids)
+
+    def loadRes(self, resFile: str | list[dict] | np.ndarray) -> coco.COCO:  # noqa: N802, N803
+        """Detections on these annotations.
+
+        Args:
+            resFile: A JSON file of detections, or its contents.
+        """
+        detections = json.loads(Path(resFile).read_text(encoding='utf-8')) if isinstance(resFile, str) else resFile
+        if len(detections) > 0:
+            return super().loadRes(detections)
+        results = COCO()
+        results.dataset = {name: self.dataset[name] for name in ('images', 'categories')} | {'annotations': []}
+        results.createIndex()
+        return results
+
+
 class COCOeval(cocoeval.COCOeval):
-    """Object keypoint similarity, AP and AR as pycocotools computes them.
+    """Object keypoint similarity, AP and AR.
 
     Args:
         cocoGt: The annotations.
         cocoDt: The detections, of ``cocoGt.loadRes``.
-        iouType: ``'keypoints'``, ``'bbox'`` or ``'segm'``.
+        iouType: ``'keypoints'``; or ``'bbox'`` or ``'segm'``, which are pycocotools' own.
         sigmas: Per-keypoint falloff, shape (num_keypoints,). ``None`` means COCO's own 17.
         use_area: Whether a person's scale is the annotated ``area`` (pixels squared) or 0.53 times its box's.
+
+    Raises:
+        ValueError: ``iouType`` is none of the three.
     """
 
     def __init__(
         self,
-        cocoGt: COCO | None = None,  # noqa: N803
-        cocoDt: COCO | None = None,  # noqa: N803
-        iouType: str = 'segm',  # noqa: N803
+        cocoGt: coco.COCO | None = None,  # noqa: N803
+        cocoDt: coco.COCO | None = None,  # noqa: N803
+        iouType: str = 'keypoints',  # noqa: N803
         sigmas: Sequence[float] | np.ndarray | None = None,
         use_area: bool = True,
     ) -> None:
+        if iouType not in ('keypoints', 'bbox', 'segm'):
+            raise ValueError(
+                f"iouType must be 'keypoints', 'bbox' or 'segm', not {iouType!r}: install xtcocotools for it."
+            )
         super().__init__(cocoGt, cocoDt, iouType)
         if sigmas is not None:
-            self.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+            self.params.kpt_oks_sigmas = np.asarray(sigmas)
         self.use_area = use_area
 
     def _prepare(self) -> None:
-        super()._prepare()
-        if self.use_area:
+        if self.params.iouType != 'keypoints':
+            super()._prepare()
             return
-        for key, annotations in self._gts.items():
-            self._gts[key] = [
-                dict(gt, area=AREA_PER_BOX_AREA * gt['bbox'][2] * gt['bbox'][3]) for gt in annotations
-            ]
+        self._gts, self._dts = defaultdict(list), defaultdict(list)
+        self.evalImgs, self.eval = defaultdict(list), {}
+        for detection in self._selected(self.cocoDt):
+            if _num_positive(detection) > 0:
+                self._dts[detection['image_id'], detection['category_id']].append(detection)
+        for person in self._selected(self.cocoGt):
+            key = person['image_id'], person['category_id']
+            self._gts[key].append(self._prepared(person, is_detected=len(self._dts[key]) > 0))
+
+    def _selected(self, annotations: coco.COCO) -> list[dict]:
+        p = self.params
+        return annotations.loadAnns(annotations.getAnnIds(imgIds=p.imgIds, catIds=p.catIds if p.useCats else []))
+
+    def _prepared(self, person: dict, is_detected: bool) -> dict:
+        """A copy of a person's annotation with all that pycocotools reads in it."""
+        if 'area' in person and self.use_area:
+            area = person['area']
+        elif self.use_area and is_detected:
+            raise ValueError(f'Annotation {person["id"]} has no "area": evaluate with use_area=False.')
+        else:
+            area = person['bbox'][2] * person['bbox'][3] * AREA_PER_BOX_AREA
+        crowd = person.get('iscrowd', False)
+        # pycocotools keeps the id of a match in an array in which 0 stands for no match, and asks nothing else of ids.
+        person_id = person['id'] or -1
+        return dict(person, id=person_id, area=area, iscrowd=crowd, ignore=_num_positive(person) == 0 or crowd)
+
+
+def _num_positive(annotation: dict) -> int:
+    """How many of a person's keypoints are labelled (v > 0), or how many of a detection's have a positive score."""
+    return np.count_nonzero(np.array(annotation['keypoints'])[2::3] > 0)

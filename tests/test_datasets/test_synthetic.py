@@ -19,8 +19,9 @@ from dyconv_pose.datasets.synthetic.body import KEYPOINT_NAMES
 from dyconv_pose.datasets.synthetic.coco import annotation_path, sample_rng
 from dyconv_pose.datasets.synthetic.drawing import render, sample_lighting
 from dyconv_pose.datasets.synthetic.people import make_person
+from dyconv_pose.datasets.synthetic.placement import Placement
 from dyconv_pose.datasets.synthetic.poses import Pose
-from dyconv_pose.datasets.synthetic.scene import NOBODY, Placement, annotate
+from dyconv_pose.datasets.synthetic.scene import NOBODY, annotate
 
 ROOT = Path(__file__).parents[2]
 NUM_VAL = 12
@@ -66,8 +67,7 @@ def test_pictures_do_not_depend_on_the_size_of_the_set(sample_set: Path, tmp_pat
     for name in ('train2017/000000000001.jpg', 'val2017/000000000002.jpg'):
         assert (tmp_path / name).read_bytes() == (sample_set / name).read_bytes()
     small, large = (
-        json.loads(annotation_path(folder, 'val2017').read_text())['annotations']
-        for folder in (tmp_path, sample_set)
+        json.loads(annotation_path(folder, 'val2017').read_text())['annotations'] for folder in (tmp_path, sample_set)
     )
     assert small == [entry for entry in large if entry['image_id'] <= 2]
 

@@ -92,11 +92,7 @@ def _pick(rng: np.random.Generator, colours: tuple, spread: float) -> np.ndarray
 
 def legs_together(pose: Pose) -> bool:
     """Says whether one piece of cloth can wrap both thighs."""
-    return (
-        not pose.seat
-        and np.abs(pose.legs[:, FLEXION]).max() < 34
-        and pose.legs[:, ABDUCTION].max() < 17
-    )
+    return not pose.seat and np.abs(pose.legs[:, FLEXION]).max() < 34 and pose.legs[:, ABDUCTION].max() < 17
 
 
 def sample_appearance(rng: np.random.Generator, build: Build, pose: Pose) -> Appearance:

@@ -35,9 +35,7 @@ def _gradient(height: int, width: int, top: np.ndarray, bottom: np.ndarray) -> n
     return np.broadcast_to(rows, (height, width, 3)).astype(np.uint8)
 
 
-def draw_background(
-    rng: np.random.Generator, size_wh: tuple[int, int], horizon: int
-) -> np.ndarray:
+def draw_background(rng: np.random.Generator, size_wh: tuple[int, int], horizon: int) -> np.ndarray:
     """Draws a place.
 
     Args:
@@ -81,9 +79,7 @@ def _stripes(rng: np.random.Generator, wall: np.ndarray, colour: np.ndarray) -> 
     wall[:, columns] = shade.astype(np.uint8)
 
 
-def _floorboards(
-    rng: np.random.Generator, picture: np.ndarray, edge: int, colour: np.ndarray
-) -> None:
+def _floorboards(rng: np.random.Generator, picture: np.ndarray, edge: int, colour: np.ndarray) -> None:
     height, width = picture.shape[:2]
     vanishing = width * rng.uniform(0.2, 0.8)
     line = colour_tuple(colour * rng.uniform(0.55, 0.8))
@@ -110,7 +106,7 @@ def _poster(rng: np.random.Generator, picture: np.ndarray, edge: int) -> None:
 
 
 def _cupboard(rng: np.random.Generator, picture: np.ndarray, edge: int) -> None:
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     w, h = int(rng.integers(40, 130)), int(rng.integers(30, max(31, edge)))
     x, bottom = int(rng.integers(-30, width)), int(edge + rng.integers(2, 18))
     colour = scene_colour(rng) * 0.8
@@ -143,9 +139,7 @@ def _sky(rng: np.random.Generator, picture: np.ndarray, horizon: int) -> None:
         picture[:horizon] = (picture[:horizon] * (1 - blend) + 245 * blend).astype(np.uint8)
 
 
-def foliage(
-    rng: np.random.Generator, picture: np.ndarray, centre: tuple[int, int], size: int
-) -> None:
+def foliage(rng: np.random.Generator, picture: np.ndarray, centre: tuple[int, int], size: int) -> None:
     """Draws a bush or a crown of leaves as overlapping blobs, in place."""
     base = np.array([rng.uniform(20, 70), rng.uniform(70, 150), rng.uniform(30, 120)])
     for _ in range(14):
@@ -157,7 +151,7 @@ def foliage(
 
 
 def _field(rng: np.random.Generator, picture: np.ndarray, horizon: int) -> None:
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     _sky(rng, picture, horizon)
     tones = ((60, 130, 90), (70, 150, 130), (130, 190, 220), (150, 160, 160), (235, 235, 235))
     base = np.array(tones[rng.integers(len(tones))], float) * rng.uniform(0.75, 1.05)
@@ -178,7 +172,7 @@ def _field(rng: np.random.Generator, picture: np.ndarray, horizon: int) -> None:
 
 
 def _street(rng: np.random.Generator, picture: np.ndarray, horizon: int) -> None:
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     _sky(rng, picture, horizon)
     x = -int(rng.integers(0, 40))
     while x < width:
@@ -197,9 +191,7 @@ def _street(rng: np.random.Generator, picture: np.ndarray, horizon: int) -> None
         cv2.line(picture, (post, horizon - 90), (post, kerb), dark, int(rng.integers(2, 6)))
 
 
-def _windows(
-    rng: np.random.Generator, picture: np.ndarray, box_xywh: tuple, colour: np.ndarray
-) -> None:
+def _windows(rng: np.random.Generator, picture: np.ndarray, box_xywh: tuple, colour: np.ndarray) -> None:
     x, y, w, h = box_xywh
     pitch, glass = int(rng.integers(14, 30)), colour_tuple(colour * rng.choice([0.45, 1.4]))
     for row in range(y + 5, y + h - pitch, pitch):

@@ -130,7 +130,7 @@ def _place_head(skeleton: Skeleton, build: Build, pose: Pose) -> None:
     turn, nod, tilt = pose.head
     frames['neck'] = frames['chest'] @ rot_x(8 + nod / 3) @ rot_z(tilt / 2)
     frames['head'] = frames['chest'] @ rot_y(turn) @ rot_x(nod) @ rot_z(tilt)
-    half_width, half_height, half_depth = build.head
+    _, half_height, half_depth = build.head
     points['skull_base'] = points['neck'] + frames['neck'] @ [0, 0.036, 0.0]
     points['head'] = points['skull_base'] + frames['head'] @ [
         0, 0.80 * half_height, 0.14 * half_depth,
@@ -144,9 +144,7 @@ def _place_head(skeleton: Skeleton, build: Build, pose: Pose) -> None:
         points[name] = points['head'] + frames['head'] @ (np.array(place) * build.head)
 
 
-def _place_arm(
-    skeleton: Skeleton, build: Build, pose: Pose, side: int, sign: float, upper: float
-) -> None:
+def _place_arm(skeleton: Skeleton, build: Build, pose: Pose, side: int, sign: float, upper: float) -> None:
     points, frames, name = skeleton.points, skeleton.frames, SIDES[side]
     angles = pose.arms[side]
     # The shoulder blade lifts the joint when the arm rises above the horizontal.

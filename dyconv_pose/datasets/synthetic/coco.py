@@ -55,7 +55,8 @@ def make_sample_set(
 
     Args:
         out_dir: Folder of the set, made if it does not exist.
-        num_train, num_val: Number of pictures, at least 1.
+        num_train: Number of pictures to train on, at least 1.
+        num_val: Number of pictures to evaluate on, at least 1.
         seed: Not negative; another seed gives other people.
         image_size_wh: Width and height of every picture, pixels; None varies them.
         overwrite: Whether a different set in `out_dir` may be replaced.
@@ -146,9 +147,7 @@ def _write_split(
         encoded = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         (out_dir / split / name).write_bytes(encoded.tobytes())
         height, width = picture.shape[:2]
-        images.append(
-            {'id': index + 1, 'file_name': name, 'width': width, 'height': height, 'license': 1}
-        )
+        images.append({'id': index + 1, 'file_name': name, 'width': width, 'height': height, 'license': 1})
         for number, person in enumerate(people):
             # Ids leave gaps so that they do not depend on the pictures before.
             identity = {'id': MAX_PEOPLE * (index + 1) + number, 'image_id': index + 1}
@@ -158,18 +157,14 @@ def _write_split(
     _write_annotations(annotation_path(out_dir, split), parameters, images, annotations)
 
 
-def _write_annotations(
-    path: Path, parameters: dict, images: list[dict], annotations: list[dict]
-) -> None:
+def _write_annotations(path: Path, parameters: dict, images: list[dict], annotations: list[dict]) -> None:
     content = {
         'info': {
             'description': 'Drawn people for dyconv_pose: a synthetic sample set',
             'version': str(VERSION),
             'sample_set': parameters,
         },
-        'licenses': [
-            {'id': 1, 'name': 'Apache-2.0', 'url': 'https://www.apache.org/licenses/LICENSE-2.0'}
-        ],
+        'licenses': [{'id': 1, 'name': 'Apache-2.0', 'url': 'https://www.apache.org/licenses/LICENSE-2.0'}],
         'images': images,
         'annotations': annotations,
         'categories': [

@@ -36,7 +36,7 @@ def sample_lighting(rng: np.random.Generator) -> Lighting:
     tint = rng.normal(0, 0.05)
     return Lighting(
         direction / np.linalg.norm(direction),
-        rng.uniform(0.40, 0.72),
+        rng.uniform(0.42, 0.74),
         np.array([1 - tint, 1.0, 1 + tint]),
         np.array([1 + tint, 1.0, 1 - tint]) + np.array([0.06, 0, -0.02]),
         rng.uniform(0.25, 0.6),
@@ -115,29 +115,30 @@ def render(
     )
 
 
-def _shade(
-    solids: list[Sighted], buffers: Buffers, scale: float, lighting: Lighting
-) -> np.ndarray:
+def _shade(solids: list[Sighted], buffers: Buffers, scale: float, lighting: Lighting) -> np.ndarray:
     """Returns the lit colours (H, W, 3) float32, zero where nothing was hit."""
     shape = buffers.depth.shape
     albedo = np.zeros((*shape, 3), np.float32)
     normals = np.zeros((*shape, 3), np.float32)
-    present = np.unique(buffers.solid)
-    for index in present[present >= 0]:
-        rows, columns, normal, colours = surface(solids[index], int(index), buffers)
-        albedo[rows, columns] = colours
-        normals[rows, columns] = normal.T
+    present = np.bincount(buffers.solid.ravel() + 1, minlength=2)[1:]
+    for index in np.flatnonzero(present):
+        pixels, normal, colours = surface(solids[index], int(index), buffers)
+        albedo.reshape(-1, 3)[pixels] = colours
+        normals.reshape(-1, 3)[pixels] = normal
     # Neighbouring solids are meant as one soft surface.
     normals = cv2.blur(normals, (3, 3))
-    lit = normals @ lighting.direction.astype(np.float32)
-    lit = np.clip(0.5 + 0.5 * lit, 0, 1)
-    lit *= np.sqrt(lit)
-    lit *= 1 - 0.75 * _occlusion(buffers.depth, scale)
-    light = lit[..., None] * (lighting.warmth * (1.12 - lighting.ambient)).astype(np.float32)
+    occlusion = _occlusion(buffers.depth, scale)
+    hit = np.flatnonzero(buffers.solid >= 0)
+    normal = normals.reshape(-1, 3)[hit]
+    lit = np.clip(0.5 + 0.5 * (normal @ lighting.direction.astype(np.float32)), 0, 1)
+    lit *= np.sqrt(lit) * (1 - 0.75 * occlusion.ravel()[hit])
+    light = lit[:, None] * (lighting.warmth * (1.12 - lighting.ambient)).astype(np.float32)
     light += (lighting.shade * lighting.ambient).astype(np.float32)
-    rim = np.clip(1 - normals[..., 2], 0, 1)
-    light *= (1 - lighting.outline * rim * rim * rim)[..., None]
-    return np.clip(albedo * light, 0, 1)
+    rim = np.clip(1 - normal[:, 2], 0, 1)
+    light *= (1 - np.float32(lighting.outline) * rim * rim * rim)[:, None]
+    colours = albedo.reshape(-1, 3)
+    colours[hit] = np.clip(colours[hit] * light, 0, 1)
+    return albedo
 
 
 def _occlusion(depth: np.ndarray, scale: float) -> np.ndarray:

@@ -6,9 +6,7 @@ import numpy as np
 from .background import colour_tuple, foliage, scene_colour
 
 
-def draw_object(
-    rng: np.random.Generator, picture: np.ndarray, box_xywh: np.ndarray
-) -> np.ndarray:
+def draw_object(rng: np.random.Generator, picture: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
     """Draws something that hides part of a person.
 
     Args:

@@ -13,9 +13,7 @@ from .solids import Paint, Solid
 def head_solids(skeleton: Skeleton, build: Build, looks: Appearance) -> list[Solid]:
     """Returns skull, jaw, nose, ears, hair and hat."""
     skin = plain(looks.skin)
-    features = face(
-        build.head, looks.skin, looks.hair, looks.iris, looks.smile, looks.beard, looks.glasses
-    )
+    features = face(build.head, looks.skin, looks.hair, looks.iris, looks.smile, looks.beard, looks.glasses)
     head = _HeadFrame(skeleton, build)
     jaw = 0.60 + 0.05 * (1 - build.feminine)
     solids = [
@@ -25,8 +23,8 @@ def head_solids(skeleton: Skeleton, build: Build, looks: Appearance) -> list[Sol
     ]
     for name, sign in zip(SIDES, SIGNS, strict=True):
         ear = Part[f'{name.upper()}_EAR']
-        at = np.array([sign * 0.90, -0.04, -0.06])
-        solids.append(head.solid(ear, at + [0, 0.09, 0], at - [0, 0.12, 0], (0.17, 0.11), skin))
+        top, lobe = (sign * 0.90, 0.05, -0.06), (sign * 0.90, -0.16, -0.06)
+        solids.append(head.solid(ear, top, lobe, (0.17, 0.11), skin))
     return solids + _hair(head, looks) + _hat(head, looks)
 
 

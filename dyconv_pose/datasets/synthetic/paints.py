@@ -23,12 +23,13 @@ def patterned(kind: str, first: np.ndarray, second: np.ndarray, pitch: float) ->
 
     Args:
         kind: 'plain', 'hoops', 'pinstripes', 'checks', 'dots' or 'blocks'.
-        first, second: (3,) BGR colours.
+        first: (3,) BGR of the ground.
+        second: (3,) BGR of the figure on it.
         pitch: Distance between repeats, statures.
     """
 
     def paint(points: np.ndarray) -> np.ndarray:
-        x, y, z = points
+        x, y, _ = points
         if kind == 'hoops':
             chosen = np.mod(y, pitch) < 0.45 * pitch
         elif kind == 'pinstripes':
@@ -47,9 +48,7 @@ def patterned(kind: str, first: np.ndarray, second: np.ndarray, pitch: float) ->
     return paint
 
 
-def top_front(
-    cloth: Paint, skin: np.ndarray, detail: np.ndarray, kind: str, collar: float
-) -> Paint:
+def top_front(cloth: Paint, skin: np.ndarray, detail: np.ndarray, kind: str, collar: float) -> Paint:
     """A garment for the upper body: `cloth` with a front that tells it from the back.
 
     Args:
@@ -97,7 +96,9 @@ def face(
 
     Args:
         head: (3,) half width, height and depth of the head, statures.
-        skin, hair, iris: (3,) BGR colours.
+        skin: (3,) BGR of the face.
+        hair: (3,) BGR of brows and beard.
+        iris: (3,) BGR of the eyes.
         smile: Curvature of the mouth, negative is sad.
         beard: How high the beard reaches, 0 is shaven.
         glasses: Whether the person wears any.
@@ -142,7 +143,8 @@ def strands(colour: np.ndarray) -> Paint:
 
     def paint(points: np.ndarray) -> np.ndarray:
         x, y, z = points
-        lock = 1 + 0.13 * np.sin(420 * x + 60 * y) * np.sin(300 * z + 11 * np.sin(90 * x))
+        around = np.arctan2(x, 0.03 - z)
+        lock = 1 + 0.08 * np.sin(23 * around + 2 * np.sin(70 * y)) + 0.04 * np.sin(61 * around)
         return np.clip(_filled(points, colour) * lock[:, None], 0, 1)
 
     return paint

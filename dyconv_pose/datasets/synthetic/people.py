@@ -6,7 +6,7 @@ import numpy as np
 
 from .appearance import Appearance, sample_appearance
 from .body import Build, Skeleton, pose_skeleton, sample_build
-from .figure import figure_solids
+from .dressing import person_solids
 from .poses import Pose, sample_pose
 from .rotations import rot_x, rot_y, rot_z
 from .solids import Solid, bounds_of
@@ -33,9 +33,7 @@ class Person:
     def extent(self) -> np.ndarray:
         """Returns (4,) x_min, x_max, y_min, y_max of the body, statures."""
         bounds = bounds_of(self.solids)
-        return np.array(
-            [bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max()]
-        )
+        return np.array([bounds[:, 0].min(), bounds[:, 1].max(), bounds[:, 2].min(), bounds[:, 3].max()])
 
 
 def sample_yaw(rng: np.random.Generator) -> float:
@@ -45,9 +43,7 @@ def sample_yaw(rng: np.random.Generator) -> float:
     return centre + rng.normal(0, (28, 24, 18)[facing])
 
 
-def make_person(
-    rng: np.random.Generator, pitch: float, yaw: float | None = None, pose: Pose | None = None
-) -> Person:
+def make_person(rng: np.random.Generator, pitch: float, yaw: float | None = None, pose: Pose | None = None) -> Person:
     """Makes a person.
 
     Args:
@@ -62,7 +58,7 @@ def make_person(
     looks = sample_appearance(rng, build, pose)
     view = rot_z(rng.normal(0, 2.0)) @ rot_x(pitch) @ rot_y(yaw)
     upright = pose_skeleton(build, pose)
-    solids = figure_solids(upright, build, looks, pose)
+    solids = person_solids(upright, build, looks, pose)
     for solid in solids:
         solid.origin = view @ solid.origin
         solid.axes = view @ solid.axes

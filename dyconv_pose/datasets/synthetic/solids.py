@@ -185,18 +185,19 @@ def surface(sighted: Sighted, index: int, buffers: Buffers) -> tuple[np.ndarray,
     """Finds the pixels where a solid is in front and what they show.
 
     Returns:
-        rows (N,), columns (N,), outward unit normals (3, N) float32 in camera axes,
+        Flat pixel indices (N,), outward unit normals (N, 3) float32 in camera axes,
         colours (N, 3) float32.
     """
     solid, inverse = sighted.solid, sighted.inverse
     left, right, top, bottom = buffers.window(sighted.bounds)
     rows, columns = np.nonzero(buffers.solid[top:bottom, left:right] == index)
     rows, columns = rows + top, columns + left
-    point = np.stack([buffers.xs[columns], buffers.ys[rows], buffers.depth[rows, columns]])
+    pixels = rows * len(buffers.xs) + columns
+    point = np.stack([buffers.xs[columns], buffers.ys[rows], buffers.depth.ravel()[pixels]])
     local = inverse @ (point - _float32(solid.origin)[:, None])
-    centre = _float32(solid.end - solid.start)[:, None] * buffers.along[rows, columns]
+    centre = _float32(solid.end - solid.start)[:, None] * buffers.along.ravel()[pixels]
     normal = inverse.T @ (local - centre - _float32(solid.start)[:, None])
     normal /= np.sqrt((normal * normal).sum(0)) + np.float32(TINY)
     rotation, origin = solid.paint_frame
     anchored = _float32(rotation.T) @ (point - _float32(origin)[:, None])
-    return rows, columns, normal, solid.paint(anchored)
+    return pixels, normal.T, solid.paint(anchored)

@@ -1,0 +1,48 @@
+# Every target sets up what it needs: a virtual environment in .venv with pinned requirements, made once and reused.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/pip --disable-pip-version-check
+JOBS ?= 2
+
+.PHONY: help install demo test test-all lint format docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with everything in it
+
+$(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.txt requirements/mmpose.txt setup.cfg pyproject.toml
+	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing PyTorch into $(VENV) ..."
+	@$(PIP) install -qq -r requirements/torch.txt
+	@echo "Installing the other requirements ..."
+	@$(PIP) install -qq -r requirements/runtime.txt -r requirements/dev.txt
+	@$(PIP) install -qq --no-deps -r requirements/mmpose.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED) ## Train a small dynamic network, score it, draw its poses (about 6 minutes on two cores)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/demo.sh
+
+test: $(INSTALLED) ## Run the quick tests
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test-all: $(INSTALLED) ## Run all tests, the slow ones too
+	@$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(INSTALLED) ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## Mend style and formatting
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## Write the generated pages anew
+	@$(BIN)/python tools/make_docs.py
+
+clean: ## Remove what the commands made, but not .venv
+	rm -rf outputs work_dirs data/synthetic .pytest_cache .ruff_cache .hypothesis

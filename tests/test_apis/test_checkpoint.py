@@ -1,0 +1,220 @@
+"""Checkpoints from strangers: what may be read, what is refused, and that nothing in a file runs."""
+
+import io
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from torch import nn
+
+from dyconv_pose.apis import load_weights, read_checkpoint
+
+pytestmark = pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+
+
+class RunsCommand:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.target}',)
+
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+
+
+def write_raw(path, pickled):
+    """A file of torch.save's zip layout around a pickle of our own."""
+    torch.save({'a': torch.zeros(1)}, path)
+    whole = zipfile.ZipFile(path)
+    contents = {name: whole.read(name) for name in whole.namelist()}
+    whole.close()
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, content in contents.items():
+            archive.writestr(name, pickled if name.endswith('data.pkl') else content)
+
+
+@pytest.mark.parametrize('is_zip', [True, False], ids=['zip', 'legacy'])
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_code_in_a_checkpoint_does_not_run(tmp_path, is_zip, protocol):
+    target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    evil = {'state_dict': network().state_dict(), 'meta': RunsCommand(target)}
+    torch.save(evil, path, pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(ValueError, match='--trust-checkpoint'):
+        read_checkpoint(path)
+    assert not target.exists()
+    read_checkpoint(path, trust=True)  # the oracle can fail: the attack works where it is let
+    assert target.exists()
+
+
+def test_bare_pickle_does_not_run(tmp_path):
+    target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    path.write_bytes(pickle.dumps(RunsCommand(target)))
+    with pytest.raises(ValueError, match='--trust-checkpoint'):
+        read_checkpoint(path)
+    assert not target.exists()
+
+
+# getattr(__import__('os'), 'system')('touch ...') in pickle opcodes, by the names that Python 2 and 3 use.
+@pytest.mark.parametrize('module', ['builtins', '__builtin__'])
+def test_getattr_gives_nothing_that_can_be_called(tmp_path, module):
+    target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+
+    def text(value):
+        return pickle.BINUNICODE + len(value).to_bytes(4, 'little') + value.encode()
+
+    name = f'c{module}\n'.encode()
+    evil = (
+        pickle.PROTO + b'\x02' + name + b'getattr\n' + b'ctorch._utils\n_rebuild_tensor_v2\n' + text('__globals__')
+        + pickle.TUPLE2 + pickle.REDUCE  # getattr(function, '__globals__')
+        + text(f'touch {target}') + pickle.TUPLE1 + pickle.REDUCE + pickle.STOP
+    )  # fmt: skip
+    write_raw(path, evil)
+    with pytest.raises(ValueError, match='trust-checkpoint'):
+        read_checkpoint(path)
+    assert not target.exists()
+
+
+def test_getattr_chain_to_a_command_does_not_run(tmp_path):
+    target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    evil = (
+        b'\x80\x02cbuiltins\ngetattr\ncposix\nsystem\nX\x08\x00\x00\x00__call__\x86R'
+        + pickle.BINUNICODE + len(f'touch {target}').to_bytes(4, 'little') + f'touch {target}'.encode() + b'\x85R.'
+    )  # fmt: skip
+    write_raw(path, evil)
+    with pytest.raises(ValueError, match='trust-checkpoint'):
+        read_checkpoint(path)
+    assert not target.exists()
+
+
+def forged_array(kind, flags):
+    """An array whose dtype claims flags of its own: with NumPy's classes, bytes that pass for Python objects."""
+
+    class Forged:
+        def __reduce__(self):
+            array = np._core.multiarray._reconstruct
+            return array, (np.ndarray, (0,), b'b'), (1, (2,), ForgedDtype(), False, b'\x41' * 16)
+
+    class ForgedDtype:
+        def __reduce__(self):
+            return np.dtype, (kind, False, True), (3, '|', None, None, None, -1, -1, flags)
+
+    return Forged()
+
+
+def test_forged_object_array_is_refused(tmp_path):
+    path = tmp_path / 'evil.pth'
+    torch.save({'state_dict': network().state_dict(), 'meta': forged_array('O8', 0)}, path)
+    with pytest.raises(ValueError, match='--trust-checkpoint'):
+        read_checkpoint(path)
+
+
+def test_forged_flags_are_ignored(tmp_path):
+    path = tmp_path / 'evil.pth'
+    torch.save({'state_dict': network().state_dict(), 'meta': forged_array('f8', 63)}, path)
+    array = read_checkpoint(path)['meta']
+    assert array.dtype.flags == np.dtype('f8').flags
+    assert array.tobytes() == b'\x41' * 16
+
+
+@pytest.mark.parametrize('content', [b'', b'PK', b'no checkpoint at all', b'\x80\x02', b'PK\x03\x04' + b'\0' * 100])
+@pytest.mark.parametrize('trust', [False, True])
+def test_no_checkpoint(tmp_path, content, trust):
+    path = tmp_path / 'file.pth'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='not a whole file'):
+        read_checkpoint(path, trust)
+
+
+@pytest.mark.parametrize('is_zip', [True, False], ids=['zip', 'legacy'])
+def test_truncated_at_any_place(tmp_path, is_zip):
+    path, whole = tmp_path / 'file.pth', io.BytesIO()
+    torch.save({'state_dict': network().state_dict()}, whole, _use_new_zipfile_serialization=is_zip)
+    content = whole.getvalue()
+    for length in range(0, len(content), max(len(content) // 40, 1)):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match='not a whole file|trust-checkpoint'):
+            read_checkpoint(path)
+
+
+def test_damaged_bytes_give_our_error_or_a_dictionary(tmp_path):
+    path, whole, rng = tmp_path / 'file.pth', io.BytesIO(), np.random.default_rng(0)
+    content = {'state_dict': network().state_dict(), 'meta': {'a': np.arange(3.0), 'b': np.float32(1), 'c': (1, 'x')}}
+    torch.save(content, whole, _use_new_zipfile_serialization=False)
+    for _ in range(300):
+        damaged = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        places = rng.integers(0, 900, 3)  # where the pickle is
+        damaged[places] = rng.integers(0, 256, 3)
+        path.write_bytes(damaged.tobytes())
+        try:
+            assert 'state_dict' in read_checkpoint(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+
+
+@pytest.mark.parametrize('content', [[1, 2], {'a': 1}, {'state_dict': 3}, {'state_dict': {}}, {1: torch.ones(1)}, {}])
+def test_other_content(tmp_path, content):
+    torch.save(content, tmp_path / 'file.pth')
+    with pytest.raises(ValueError, match='A checkpoint must hold'):
+        read_checkpoint(tmp_path / 'file.pth')
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='existing file'):
+        read_checkpoint(tmp_path / 'none.pth')
+
+
+@pytest.mark.parametrize('is_zip', [True, False], ids=['zip', 'legacy'])
+@pytest.mark.parametrize('layout', ['plain', 'nested', 'ddp'])
+def test_weights_arrive(tmp_path, is_zip, layout):
+    source, target = network(), network()
+    weights = source.state_dict()
+    if layout == 'ddp':
+        weights = OrderedDict((f'module.{name}', value) for name, value in weights.items())
+    content = weights if layout == 'plain' else {'state_dict': weights}
+    torch.save(content, tmp_path / 'file.pth', _use_new_zipfile_serialization=is_zip)
+    load_weights(target, tmp_path / 'file.pth')
+    for name, value in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ('other', 'sentence'),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 1)), '4 of its weights are missing.*0 are unknown'),
+        (nn.Sequential(*network(), nn.Linear(2, 2)), '0 of its weights are missing.*2 are unknown'),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), r'0.weight has the shape \(4, 3, 3, 3\) and needs'),
+    ],
+)
+def test_other_network_is_refused_and_nothing_is_changed(tmp_path, other, sentence):
+    model = network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.save(other.state_dict(), tmp_path / 'file.pth')
+    with pytest.raises(ValueError, match=sentence):
+        load_weights(model, tmp_path / 'file.pth')
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_mmengine_checkpoint(tmp_path):
+    """As a Runner writes it: the log with its buffers, NumPy numbers and the data set's arrays."""
+    hub = MessageHub.get_instance('test_checkpoint')
+    hub.update_scalar('train/loss', torch.tensor(0.5))
+    hub.update_info('best_score', np.float64(0.25))
+    colors = np.asfortranarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    meta = {'dataset_meta': {'colors': colors, 'names': np.array(['nose', 'eye']), 'big': np.arange(2, dtype='>i4')}}
+    content = {'state_dict': network().state_dict(), 'message_hub': hub.state_dict(), 'meta': meta}
+    assert isinstance(content['message_hub']['log_scalars']['train/loss'], HistoryBuffer)
+    torch.save(content, tmp_path / 'file.pth')
+    read = read_checkpoint(tmp_path / 'file.pth')
+    dataset_meta = read['meta']['dataset_meta']
+    assert np.array_equal(dataset_meta['colors'], colors)
+    assert dataset_meta['names'].tolist() == ['nose', 'eye']
+    assert dataset_meta['big'].tolist() == [0, 1]
+    assert read['message_hub']['runtime_info']['best_score'] == 0.25
+    assert read['message_hub']['log_scalars']['train/loss'] is None

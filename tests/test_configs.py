@@ -1,0 +1,73 @@
+"""Every config builds, takes a training step, and differs from its static twin as little as it should."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.registry import DATASETS, MODELS
+from mmpose.testing import get_packed_inputs
+
+from dyconv_pose.layers import dynamic_layers
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path for path in (ROOT / 'configs' / 'body_2d_keypoint').rglob('*.py') if '_base_' not in path.parts
+)
+DYNAMIC = [path for path in CONFIGS if '_dy-' in path.name]
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def test_the_papers_fourteen_rows_are_there():
+    coco = [path.name for path in CONFIGS if path.name.endswith('8xb64-210e_coco-256x192.py')]
+    for network in ('res18', 'mobilenetv2', 'mobilenetv2-x0.5', 'mobilenetv3-small'):
+        for kind in ('', 'dy-'):
+            for head in ('', '-bneck') if network != 'res18' else ('',):
+                assert f'td-hm_{kind}{network}{head}_8xb64-210e_coco-256x192.py' in coco
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_builds_and_takes_a_training_step(path):
+    config = Config.fromfile(path)
+    width, height = config.codec['input_size']
+    model = MODELS.build(config.model)
+    model.init_weights()
+    model.train()
+    batch = get_packed_inputs(2, input_size=(height, width), heatmap_size=config.codec['heatmap_size'][::-1])
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    data = model.data_preprocessor(batch, training=True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    loss.backward()
+    optimizer.step()
+    assert torch.isfinite(loss)
+    idle = [key for key, value in model.named_parameters() if value.grad is None]
+    assert not idle
+    moved = [key for key, value in model.named_parameters() if not torch.equal(value, before[key])]
+    assert len(moved) > 0.9 * sum(1 for _ in model.parameters())
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_pipelines_and_schedule_fit(path):
+    config = Config.fromfile(path)
+    assert 'dyconv_pose' in config.custom_imports.imports
+    width, height = config.codec['input_size']
+    assert config.model.head.decoder == config.codec
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        sizes = [tuple(step['input_size']) for step in loader.dataset.pipeline if step['type'] == 'TopdownAffine']
+        assert sizes == [(width, height)]
+    if '8xb64-210e' in path.name:
+        assert config.train_cfg.max_epochs == 210
+        assert config.train_dataloader.batch_size == 64
+        assert config.param_scheduler[1].milestones == [170, 200]
+    assert DATASETS.get(config.train_dataloader.dataset.type) is not None
+
+
+@pytest.mark.parametrize('path', DYNAMIC, ids=name)
+def test_dynamic_config_is_its_twin_and_a_few_lines(path):
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith('#')]
+    assert len(lines) <= 11  # with the line that names the base
+    assert list(dynamic_layers(MODELS.build(Config.fromfile(path).model)))

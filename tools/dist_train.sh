@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Usage: tools/dist_train.sh CONFIG PROCESSES [options of train.py]
+# One process per GPU; on a machine without a GPU the processes share the CPU through gloo.
+set -euo pipefail
+config=$1
+processes=$2
+torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$processes" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    "$(dirname "$0")/train.py" "$config" --launcher pytorch "${@:3}"
