@@ -12,11 +12,12 @@ TRACEBACK_VARIABLE = 'DYCONV_POSE_TRACEBACK'
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted.
 
-    A user's mistake is a ``ValueError``, a ``FileNotFoundError`` or an ``ImportError`` (of something optional).
+    A user's mistake is a ``ValueError``, a ``FileNotFoundError`` or an ``ImportError`` (of something optional); a
+    ``FloatingPointError``, for a loss that is no number, ends a tool in the same way.
     """
     try:
         sys.exit(main() or 0)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, FileNotFoundError, FloatingPointError, ImportError) as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         print(f'error: {error}', file=sys.stderr)

@@ -36,18 +36,21 @@ def test_builds_and_takes_a_training_step(path):
     model = MODELS.build(config.model)
     model.init_weights()
     model.train()
-    batch = get_packed_inputs(2, input_size=(height, width), heatmap_size=config.codec['heatmap_size'][::-1])
+    batch = get_packed_inputs(
+        2, img_shape=(height, width), input_size=(width, height), heatmap_size=config.codec['heatmap_size']
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     data = model.data_preprocessor(batch, training=True)
-    loss, _ = model.parse_losses(model(**data, mode='loss'))
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    loss.backward()
-    optimizer.step()
+    for _ in range(2):  # the residual branches of ResNet start at zero and move in the second step
+        loss, _ = model.parse_losses(model(**data, mode='loss'))
+        loss.backward()
+        optimizer.step()
     assert torch.isfinite(loss)
     idle = [key for key, value in model.named_parameters() if value.grad is None]
     assert not idle
     moved = [key for key, value in model.named_parameters() if not torch.equal(value, before[key])]
-    assert len(moved) > 0.9 * sum(1 for _ in model.parameters())
+    assert len(moved) > 0.95 * sum(1 for _ in model.parameters())
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name)

@@ -4,10 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from mmengine.config import Config
 from rich.console import Console
 
-from dyconv_pose.analysis import compare_coco, compare_imagenet, count_config, input_size_of
+from dyconv_pose.analysis import compare_coco, compare_imagenet, count_config, input_size_of, read_config
 from dyconv_pose.analysis.report import layer_table, paper_table, summary_table
 from dyconv_pose.cli import run
 
@@ -17,7 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('configs', nargs='*', metavar='CONFIG', help="configs, this project's or MMPose's")
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help="config files, or MMPose's own as mmpose::...")
     parser.add_argument('--layers', action='store_true', help='print every layer')
     parser.add_argument('--paper', action='store_true', help="hold the networks of the paper's tables against it")
     parser.add_argument(
@@ -37,7 +36,7 @@ def main() -> None:
     if not console.is_terminal:
         console = Console(width=160)  # a file has no width of its own
     for path in args.configs:
-        config = Config.fromfile(path)
+        config = read_config(path)
         size = args.input_size or input_size_of(config)
         cost = count_config(config, size)
         console.print(summary_table(Path(path).stem, cost, size))

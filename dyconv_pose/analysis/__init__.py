@@ -3,16 +3,16 @@
 from .comparison import compare_coco, compare_imagenet
 from .complexity import count
 from .costs import Complexity, LayerCost
-from .estimators import build_estimator, count_config, count_estimator, input_size_of
+from .estimators import count_config, count_estimator, input_size_of, read_config
 
 __all__ = [
     'Complexity',
     'LayerCost',
-    'build_estimator',
     'compare_coco',
     'compare_imagenet',
     'count',
     'count_config',
     'count_estimator',
     'input_size_of',
+    'read_config',
 ]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.hub import get_config
 from mmpose.models import PoseLifter
-from mmpose.registry import MODELS
 from torch import Tensor, nn
+
+from dyconv_pose.apis import build_model, load_config
 
 from .complexity import count
 from .costs import Complexity
@@ -43,24 +44,14 @@ def count_estimator(estimator: nn.Module, input_size_hw: Sequence[int]) -> Compl
     return count(estimator, images, forward=forward)
 
 
-def build_estimator(config: Config | str | Path) -> nn.Module:
-    """Builds the estimator of a config; its weights are those of construction, no checkpoint is read.
-
-    Args:
-        config: A config or the path of one.
-
-    Returns:
-        The network.
+def read_config(path: str | Path) -> Config:
+    """Reads a config file, or one that an installed package brings: ``'mmpose::body_2d_keypoint/...py'``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The config has no model.
+        ValueError: The file is no config of an experiment.
     """
-    config = config if isinstance(config, Config) else Config.fromfile(config)
-    if 'model' not in config:
-        raise ValueError(f"A config must state 'model', got {config.filename}: give the config of an experiment.")
-    init_default_scope(config.get('default_scope', 'mmpose'))
-    return MODELS.build(config.model)
+    return get_config(path) if isinstance(path, str) and '::' in path else load_config(path)
 
 
 def input_size_of(config: Config) -> tuple[int, int]:
@@ -90,7 +81,7 @@ def count_config(config: Config | str | Path, input_size_hw: Sequence[int] | Non
     """Counts the network of a config.
 
     Args:
-        config: A config or the path of one.
+        config: A config, or what :func:`read_config` reads.
         input_size_hw: Height and width of the input in pixels; by default, the config's.
 
     Returns:
@@ -98,8 +89,9 @@ def count_config(config: Config | str | Path, input_size_hw: Sequence[int] | Non
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The config has no model or no input size, or its network does not take images.
+        ValueError: The config is no experiment's, its network cannot be built or does not take images, or it states
+            no input size.
     """
-    config = config if isinstance(config, Config) else Config.fromfile(config)
-    network = build_estimator(config)
+    config = config if isinstance(config, Config) else read_config(config)
+    network = build_model(config)
     return count_estimator(network, input_size_hw or input_size_of(config))

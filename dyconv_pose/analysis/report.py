@@ -58,6 +58,8 @@ def paper_table(title: str, comparisons: Sequence[Comparison]) -> Table:
     numbers = [column for name in quantities for column in (f'{name}\npaper', 'ours', 'diff.')]
     numbers += ['madds over\nstatic, paper', 'ours'] if has_overhead else []
     table = _table(title, ['network', 'mark', 'part'], numbers)
+    table.caption = 'P: published and confirmed from a second source. R: recalled, not confirmed cell by cell.'
+    table.caption_justify = 'left'
     for comparison in comparisons:
         name, mark = comparison.row.name, comparison.row.mark
         for part, figures in comparison.figures.items():

@@ -1,5 +1,6 @@
 """A pose estimator from a config and a checkpoint."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +115,12 @@ def load_estimator(
         test_cfg.output_heatmaps = True
     if config.model.get('backbone', {}).get('init_cfg') is not None:
         config.model.backbone.init_cfg = None  # the checkpoint has everything: nothing is to be downloaded
-    model = revert_sync_batchnorm(build_model(config))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # MMCV tells how its hard sigmoid changed years ago
+        model = revert_sync_batchnorm(build_model(config))
     if checkpoint is not None:
         load_weights(model, checkpoint, trust)
-    metainfo = dataset_meta_from_config(config, 'test') or dataset_meta_from_config(config, 'train')
-    if metainfo is None:
-        raise ValueError('The config must name a data set with keypoint metainfo in its test_dataloader, it has none.')
+    metainfo = _metainfo(config)
     _move(model, device)
     model.eval()
     keypoint_set = KeypointSet.from_metainfo(metainfo)
@@ -127,12 +128,35 @@ def load_estimator(
     return PoseEstimator(stage, keypoint_set, persons or Fallback(HogPersons()), batch_size, keep_heatmaps)
 
 
+def keypoint_set_of_config(config: str | Path | Config) -> KeypointSet:
+    """The keypoints of a config's data set.
+
+    Raises:
+        FileNotFoundError: The config does not exist.
+        ValueError: It names no data set.
+    """
+    return KeypointSet.from_metainfo(_metainfo(load_config(config) if not isinstance(config, Config) else config))
+
+
+def _metainfo(config: Config) -> dict:
+    """The metainfo of the data set that a config tests on, or else of that which it trains on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # that MMPose looks for the metainfo among its own configs
+        for split in ('test', 'train'):
+            metainfo = dataset_meta_from_config(config, split) if f'{split}_dataloader' in config else None
+            if metainfo is not None:
+                return metainfo
+    raise ValueError('The config must name a data set with keypoint metainfo in its test_dataloader, it has none.')
+
+
 def _move(model: nn.Module, device: str) -> None:
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
         first = str(error).splitlines()[0]
-        raise ValueError(f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {first}') from error
+        raise ValueError(
+            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {first}'
+        ) from error
 
 
 def _stage(model: nn.Module, config: Config, metainfo: dict, keypoint_set: KeypointSet) -> PersonStage:

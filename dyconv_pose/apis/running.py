@@ -8,8 +8,14 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
+from dyconv_pose.datasets.checks import check_config, require_files, stop_at_errors
+
 from .checkpoint import load_weights
 from .config import BUILD_ERRORS, build_model, describe
+from .data_errors import DataErrors
+
+#: Where launchers write a process's number: torchrun, Slurm, Open MPI.
+_RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
 def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runner:
@@ -26,16 +32,17 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
 
     Raises:
         FileNotFoundError: A data file or the checkpoint to continue from does not exist.
-        ValueError: The config does not describe a network or data that can be built.
+        FloatingPointError: The loss became NaN or infinite (:class:`~dyconv_pose.engine.NonFiniteLossHook`).
+        ValueError: The config does not describe a network or data that can be built, or data cannot be used.
     """
-    check_files(config, ('train', 'val'))
+    warnings = check_data(config, ('train', 'val'))
     build_model(config)  # a wrong key is said before files are written
     if amp:
-        config.optim_wrapper.type = 'AmpOptimWrapper'
         if torch.cuda.is_available():
+            config.optim_wrapper.type = 'AmpOptimWrapper'
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
         else:
-            config.optim_wrapper.dtype = 'bfloat16'
+            config.optim_wrapper.type = 'CpuAmpOptimWrapper'
     if resume:
         config.resume = True
         config.load_from = resume if isinstance(resume, str) else None
@@ -46,7 +53,10 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
                 'train without --resume first, or name the checkpoint.'
             )
     runner = _build_runner(config)
-    runner.train()
+    for line in warnings:
+        runner.logger.warning(line)
+    with DataErrors(config.filename):
+        runner.train()
     return runner
 
 
@@ -63,13 +73,16 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
 
     Raises:
         FileNotFoundError: A data file or the checkpoint does not exist.
-        ValueError: The config cannot be built, or the checkpoint does not fit.
+        ValueError: The config cannot be built, the checkpoint does not fit, or data cannot be used.
     """
-    check_files(config, ('test',))
+    warnings = check_data(config, ('test',))
     load_weights(build_model(config), checkpoint, trust)
     runner = _build_runner(config)
     load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
-    return runner.test()
+    for line in warnings:
+        runner.logger.warning(line)
+    with DataErrors(config.filename):
+        return runner.test()
 
 
 def use_ground_truth_boxes(config: Config) -> Config:
@@ -81,32 +94,22 @@ def use_ground_truth_boxes(config: Config) -> Config:
     return config
 
 
-def check_files(config: Config, splits: tuple[str, ...]) -> None:
-    """Looks for the annotation, image and detection files of the named splits.
+def check_data(config: Config, splits: tuple[str, ...]) -> list[str]:
+    """Checks the annotations and looks for the images and detector boxes of the named splits.
+
+    Of several processes, the first one reads the files; all look whether they are there.
+
+    Returns:
+        Warnings for the log.
 
     Raises:
-        FileNotFoundError: One is missing.
+        FileNotFoundError: A file or folder is missing.
+        ValueError: The annotations cannot be used.
     """
-    for split in splits:
-        loader = config.get(f'{split}_dataloader')
-        if loader is None:
-            continue
-        for dataset in loader.dataset.get('datasets', [loader.dataset]):
-            root = Path(dataset.get('data_root') or '')
-            _require(split, root / dataset.get('ann_file', ''), 'annotation file')
-            for prefix in (dataset.get('data_prefix') or {}).values():
-                _require(split, root / prefix, 'image folder')
-            if dataset.get('bbox_file'):
-                _require(split, Path(dataset.bbox_file), 'detector boxes', 'or evaluate with --gt-boxes')
-
-
-def _require(split: str, path: Path, kind: str, alternative: str = '') -> None:
-    if not path.exists():
-        remedy = 'put or link the data set there (docs/data.md)'
-        raise FileNotFoundError(
-            f'The {split} set needs its {kind} at "{path}", where nothing is: {remedy}'
-            f'{", " + alternative if alternative else ""}.'
-        )
+    require_files(config, splits)
+    if any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
+        return []
+    return stop_at_errors(check_config(config, splits), config.filename or 'CONFIG')
 
 
 def _build_runner(config: Config) -> Runner:

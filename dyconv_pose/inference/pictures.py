@@ -7,7 +7,24 @@ import cv2
 import numpy as np
 
 #: Endings by which pictures are recognised in a folder; a file named outright is read whatever its ending.
-PICTURE_ENDINGS = frozenset('.avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp'.split())
+PICTURE_ENDINGS = frozenset(
+    [
+        '.avif',
+        '.bmp',
+        '.gif',
+        '.jfif',
+        '.jp2',
+        '.jpe',
+        '.jpeg',
+        '.jpg',
+        '.pgm',
+        '.png',
+        '.ppm',
+        '.tif',
+        '.tiff',
+        '.webp',
+    ]
+)
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG', b'IEND'
@@ -77,7 +94,12 @@ def as_picture(picture: object, channel_order: str | None = None) -> np.ndarray:
 
 
 def _from_array(array: np.ndarray, channel_order: str | None) -> np.ndarray:
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.size == 0 or array.shape[2:] not in ((), (1,), (3,)):
+    if (
+        array.dtype != np.uint8
+        or array.ndim not in (2, 3)
+        or array.size == 0
+        or array.shape[2:] not in ((), (1,), (3,))
+    ):
         raise ValueError(
             f'A picture array must be uint8 of shape (height, width, 3) or (height, width), got {array.dtype} of shape '
             f'{array.shape}.'

@@ -53,7 +53,7 @@ def run(work_dir, epochs, network=None, resume=False, **hook):
     runner = Runner(
         model=network,
         work_dir=str(work_dir),
-        train_dataloader=DataLoader(torch.randn(8, 3, 4, 4), batch_size=2),
+        train_dataloader=DataLoader([dict(inputs=x) for x in torch.randn(8, 3, 4, 4)], batch_size=2),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
         default_hooks=dict(

@@ -1,9 +1,9 @@
 """Synthetic detections, and what the real xtcocotools says of them.
 
-The figures in ``xtcocotools_oracle.json`` were written by this program. xtcocotools needs NumPy 1, so it has an
-environment of its own (here of Python 3.11)::
+The figures in ``xtcocotools_oracle.json`` were written by this program, in an environment of its own. (xtcocotools'
+wheels need NumPy 1; built from source it runs, with equal figures, on NumPy 2 as well.)::
 
-    pip install 'numpy<2' 'setuptools<70' wheel cython matplotlib
+    pip install 'numpy<2' 'setuptools<81' wheel cython matplotlib
     pip install --no-binary xtcocotools --no-build-isolation xtcocotools
     python tests/test_evaluation/make_xtcocotools_oracle.py
 

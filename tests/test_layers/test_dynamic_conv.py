@@ -147,7 +147,13 @@ def test_each_kernel_starts_as_mmcv_starts_a_static_one():
 
 def test_conv_cfg_works_in_conv_module():
     module = ConvModule(
-        8, 8, 3, padding=1, groups=8, conv_cfg=dict(type='DyConv2d', num_kernels=2, reduction=2, temperature=5)
+        8,
+        8,
+        3,
+        padding=1,
+        groups=8,
+        conv_cfg=dict(type='DyConv2d', num_kernels=2, reduction=2, temperature=5),
+        norm_cfg=dict(type='BN'),
     )
     assert isinstance(module.conv, DyConv2d)
     assert (module.conv.num_kernels, module.conv.attention.squeeze.out_features) == (2, 4)

@@ -1,0 +1,71 @@
+"""Curves of a training run, from the scalars that MMEngine's local backend writes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')  # a file, never a window
+
+import matplotlib.pyplot as plt
+
+
+def read_scalars(work_dir: str | Path) -> list[dict[str, float]]:
+    """Reads every scalar that was logged in a work directory, in order of time, over all its runs.
+
+    Raises:
+        FileNotFoundError: The directory holds no log.
+    """
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not files:
+        raise FileNotFoundError(f'A work directory must hold <time>/vis_data/scalars.json, "{work_dir}" holds none.')
+    return [json.loads(line) for file in files for line in file.read_text().splitlines() if line.strip()]
+
+
+def plot_training(
+    work_dirs: Sequence[str | Path], out: str | Path, metrics: Sequence[str] = ('coco/AP', 'coco/AR')
+) -> Path:
+    """Draws the training loss and the evaluation metrics over training, one colour per work directory.
+
+    Args:
+        work_dirs: Work directories of training runs; a resumed run counts as one.
+        out: The picture to write.
+        metrics: Names of logged metrics.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        FileNotFoundError: A directory holds no log.
+    """
+    figure, (loss_axes, metric_axes) = plt.subplots(1, 2, figsize=(10, 3.6), constrained_layout=True)
+    for index, work_dir in enumerate(work_dirs):
+        scalars = read_scalars(work_dir)
+        label = Path(work_dir).name if len(work_dirs) > 1 else None
+        losses = [entry for entry in scalars if 'loss' in entry and 'iter' in entry]
+        # "iter" counts all iterations, so the length of an epoch follows from the last one of each. A run without
+        # epochs is drawn over iterations.
+        per_epoch = max((entry['iter'] / entry.get('epoch', entry['iter']) for entry in losses), default=1)
+        unit = 'epoch' if any('epoch' in entry for entry in losses) else 'iteration'
+        loss_axes.plot(
+            [entry['iter'] / per_epoch for entry in losses],
+            [entry['loss'] for entry in losses],
+            color=f'C{index}',
+            label=label,
+        )
+        for metric, style in zip(metrics, ('-o', '--s', ':^', '-.v'), strict=False):
+            points = [(entry['step'], entry[metric]) for entry in scalars if metric in entry]
+            if points:
+                name = ' '.join(filter(None, (label, metric.removeprefix('coco/'))))
+                metric_axes.plot(*zip(*points, strict=True), style, color=f'C{index}', label=name, markersize=4)
+    loss_axes.set(xlabel=unit, ylabel='training loss', yscale='log')
+    metric_axes.set(xlabel=unit, ylabel='validation', ylim=(0, None))
+    for axes in (loss_axes, metric_axes):
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+    return Path(out)

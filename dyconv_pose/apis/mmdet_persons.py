@@ -1,0 +1,47 @@
+"""Persons found by a detector of MMDetection, where that is installed."""
+
+from importlib.util import find_spec
+
+import numpy as np
+
+from dyconv_pose.inference import Boxes, Picture
+
+
+class MMDetPersons:
+    """A detector whose class 0 is a person.
+
+    Args:
+        model: A detector of ``mmdet.apis.init_detector``.
+        threshold: Persons that score less, 0 to 1, are dropped.
+    """
+
+    def __init__(self, model: object, threshold: float = 0.4) -> None:
+        self.model, self.threshold = model, threshold
+
+    @classmethod
+    def of(cls, name: str, device: str = 'cpu', threshold: float = 0.4) -> 'MMDetPersons':
+        """Loads ``mmdet:CONFIG:CHECKPOINT``.
+
+        Raises:
+            ImportError: MMDetection is not installed.
+            ValueError: The name has another form.
+        """
+        parts = name.split(':', 2)
+        if len(parts) != 3 or not all(parts):
+            raise ValueError(f'A detector of MMDetection must be given as mmdet:CONFIG:CHECKPOINT, got "{name}".')
+        if find_spec('mmdet') is None:
+            raise ImportError(
+                'Detection by mmdet: needs MMDetection, which is not installed: pip install mmdet (with an MMCV that '
+                'has compiled operators), or take the boxes from elsewhere (--boxes).'
+            )
+        from mmdet.apis import init_detector
+
+        return cls(init_detector(parts[1], parts[2], device=device), threshold)
+
+    def find(self, picture: Picture) -> Boxes:
+        """The persons' boxes."""
+        from mmdet.apis import inference_detector
+
+        found = inference_detector(self.model, picture.image).pred_instances.cpu().numpy()
+        kept = (found.labels == 0) & (found.scores >= self.threshold)
+        return Boxes.of(np.concatenate([found.bboxes, found.scores[:, None]], axis=1)[kept])

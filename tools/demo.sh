@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# What `make demo` runs: the ordinary tools, one after the other. Data: data/coco where it is, else the sample set.
+# The network starts from checkpoints/, since heatmaps trained from nothing take hours on two CPU cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+name=td-hm_dy-mobilenetv3-small-bneck-narrow_demo
+out=outputs/demo
+step() { printf '\n\033[1m== %s (%d:%02d)\033[0m\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
+
+if [ -e data/coco/annotations/person_keypoints_val2017.json ]; then
+    set_name=coco
+    step '1 of 5: using the photographs in data/coco'
+else
+    set_name=synthetic
+    step '1 of 5: drawing the sample set'
+    python tools/make_sample_set.py --out data/synthetic --num-train 1500 --num-val 300 --seed 0
+fi
+config=configs/body_2d_keypoint/topdown_heatmap/$set_name/${name}_$set_name-128x96.py
+
+step '2 of 5: training MobileNetV3-Small with dynamic convolution'
+rm -rf "$out"
+python tools/train.py "$config" --work-dir "$out/train"
+
+step '3 of 5: COCO AP on the held-out pictures'
+checkpoint=$(ls "$out"/train/best_coco_AP_iter_*.pth)
+python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --out "$out/metrics.json"
+
+step '4 of 5: drawing poses'
+python tools/infer.py "$config" "$checkpoint" "data/$set_name/val2017" \
+    --boxes "data/$set_name/annotations/person_keypoints_val2017.json" --out-dir "$out/poses" --limit 24
+
+step '5 of 5: the training curve'
+python tools/plot_training.py "$out/train" --out "$out/training.png"
+
+step 'done'
+python - "$out" <<'PYTHON'
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+out = Path(sys.argv[1])
+metrics = json.loads((out / 'metrics.json').read_text())
+table = Table('to look at', 'file')
+table.add_row('poses drawn on pictures', str(out / 'poses'))
+table.add_row('the same in COCO format', str(out / 'poses' / 'results.json'))
+table.add_row('training curve', str(out / 'training.png'))
+table.add_row(f'COCO figures: AP {metrics["coco/AP"]:.3f}, AR {metrics["coco/AR"]:.3f}', str(out / 'metrics.json'))
+Console().print(table)
+PYTHON

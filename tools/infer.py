@@ -1,0 +1,81 @@
+"""Finds keypoints in pictures, folders, videos and camera streams."""
+
+import argparse
+
+from dyconv_pose.apis.estimator import load_estimator
+from dyconv_pose.cli import run
+from dyconv_pose.inference.choose import PERSON_SOURCES, choose_persons, fell_back
+from dyconv_pose.inference.progress import RichProgress
+from dyconv_pose.inference.running import Run, RunOptions
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT', help='pictures, folders, patterns ("*.jpg"), videos, webcam or webcam:1'
+    )
+    parser.add_argument('--out-dir', required=True, help='where results.json and the overlays go')
+    parser.add_argument('--boxes', default='hog', metavar='SOURCE', help=f'where the persons are: {PERSON_SOURCES}')
+    parser.add_argument('--whole-image', action='store_true', help='the same as --boxes image')
+    parser.add_argument('--ann-file', help='for COCO detections: annotations that give the file names of image ids')
+    parser.add_argument('--box-thr', type=float, help='detected boxes that score less are left out')
+    parser.add_argument(
+        '--detect-every', type=int, default=1, metavar='N', help='on videos, detect on every N-th frame'
+    )
+    parser.add_argument('--max-frames', type=int, help='end a video or camera after so many frames')
+    parser.add_argument('--kpt-thr', type=float, default=0.3, help='keypoints that score less are not drawn')
+    parser.add_argument('--nms-thr', type=float, default=0.9, help='similarity above which two persons are one')
+    parser.add_argument('--no-overlays', action='store_true', help='write results.json alone')
+    parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
+    parser.add_argument('--heatmaps', action='store_true', help='write pictures of the heatmaps')
+    parser.add_argument('--show', action='store_true', help='show the overlays in a window; q ends')
+    parser.add_argument('--batch-size', type=int, default=16, help='persons that go through the network at once')
+    parser.add_argument(
+        '--flip-test', action=argparse.BooleanOptionalAction, help='override the flip test of the config'
+    )
+    parser.add_argument('--device', default='cpu', help='such as cuda:0')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Loads the network, works through the inputs and says what was done."""
+    args = parse_args()
+    persons = choose_persons('image' if args.whole_image else args.boxes, args.ann_file, args.box_thr, args.device)
+    options = RunOptions(
+        overlays=not args.no_overlays,
+        heatmaps=args.heatmaps,
+        draw_boxes=args.draw_boxes,
+        show=args.show,
+        keypoint_threshold=args.kpt_thr,
+        duplicate_threshold=args.nms_thr,
+        detect_every=args.detect_every,
+        max_frames=args.max_frames,
+    )
+    estimator = load_estimator(
+        args.config,
+        args.checkpoint,
+        device=args.device,
+        batch_size=args.batch_size,
+        flip_test=args.flip_test,
+        persons=persons,
+        keep_heatmaps=args.heatmaps,
+        trust=args.trust_checkpoint,
+    )
+    with RichProgress() as progress:
+        summary = Run(estimator, args.out_dir, options, progress)(args.inputs)
+    print(f'{summary.pictures} pictures, {summary.persons} persons, written to {args.out_dir}, {summary.results}')
+    if fell_back(persons):
+        print(f'in {fell_back(persons)} pictures no person was detected: they were taken whole (see --boxes)')
+    if summary.failures:
+        print(f'{len(summary.failures)} inputs could not be used, or not whole: they are named above')
+    return 1 if summary.failures else 0
+
+
+if __name__ == '__main__':
+    run(main)
