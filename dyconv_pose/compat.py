@@ -81,7 +81,7 @@ def _xtcocotools() -> dict[str, ModuleType]:
             importlib.import_module('xtcocotools.cocoeval')
             return {}
         except (ImportError, ValueError) as error:  # compiled for another NumPy, it raises either of the two
-            if 'numpy' not in str(error):
+            if 'numpy' not in str(error).lower():
                 raise
             for name in [name for name in sys.modules if name.partition('.')[0] == 'xtcocotools']:
                 del sys.modules[name]

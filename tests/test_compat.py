@@ -182,6 +182,7 @@ def test_importing_with_a_broken_mmdet_raises_its_own_error(tmp_path):
     [
         "ValueError('numpy.dtype size changed, may indicate binary incompatibility. Expected 96, got 88')",
         "ImportError('numpy.core.multiarray failed to import')",
+        "ImportError('A module that was compiled using NumPy 1.x cannot be run in NumPy 2.4')",
     ],
 )
 def test_xtcocotools_compiled_for_another_numpy_is_replaced(tmp_path, error):

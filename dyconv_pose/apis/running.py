@@ -35,8 +35,9 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
         FloatingPointError: The loss became NaN or infinite (:class:`~dyconv_pose.engine.NonFiniteLossHook`).
         ValueError: The config does not describe a network or data that can be built, or data cannot be used.
     """
+    require_files(config, ('train', 'val'))
+    build_model(config)  # a wrong key is said before files are written, and before the data are read
     warnings = check_data(config, ('train', 'val'))
-    build_model(config)  # a wrong key is said before files are written
     if amp:
         if torch.cuda.is_available():
             config.optim_wrapper.type = 'AmpOptimWrapper'
@@ -75,8 +76,9 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
         FileNotFoundError: A data file or the checkpoint does not exist.
         ValueError: The config cannot be built, the checkpoint does not fit, or data cannot be used.
     """
-    warnings = check_data(config, ('test',))
+    require_files(config, ('test',))
     load_weights(build_model(config), checkpoint, trust)
+    warnings = check_data(config, ('test',))
     runner = _build_runner(config)
     load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
     for line in warnings:
@@ -107,7 +109,7 @@ def check_data(config: Config, splits: tuple[str, ...]) -> list[str]:
         ValueError: The annotations cannot be used.
     """
     require_files(config, splits)
-    if any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
+    if config.get('launcher', 'none') != 'none' and any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
         return []
     return stop_at_errors(check_config(config, splits), config.filename or 'CONFIG')
 

@@ -55,7 +55,7 @@ class ResultsEvaluation:
         _check_results(rows, {image['id'] for image in truth['images']}, count, results)
         if sigmas is None and count != 17:
             raise ValueError(
-                f"Annotations of {count} keypoints need their sigmas, since COCO's are of 17: name the config (--config)."
+                f"Annotations of {count} keypoints need their sigmas (COCO's are of 17): name the config (--config)."
             )
         if sigmas is not None and len(sigmas) != count:
             raise ValueError(f'There must be one sigma per keypoint, {count}, got {len(sigmas)}.')
@@ -128,6 +128,6 @@ def _check_results(rows: object, image_ids: set[int], count: int, path: str | Pa
     other = {len(row['keypoints']) for row in rows} - {3 * count}
     if other:
         raise ValueError(
-            f'Results must have {count} keypoints as the annotations, {3 * count} numbers, and "{path}" has persons with '
-            f'{other.pop()}.'
+            f'Results must have {count} keypoints as the annotations, {3 * count} numbers, and "{path}" has persons '
+            f'with {other.pop()}.'
         )

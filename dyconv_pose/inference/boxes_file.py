@@ -67,10 +67,10 @@ class CocoBoxes:
                 raise KeyError('annotations')
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, bbox, '
-                f'score), and "{path}" is not: {type(error).__name__} {error}.'
+                f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
+                f'bbox, score), and "{path}" is not: {type(error).__name__} {error}.'
             ) from error
-        self._ids_by_name = {name: index for name, index in self._names()}
+        self._ids_by_name = dict(self._names())
 
     def find(self, picture: Picture) -> Boxes:
         """The boxes of the picture of that name; none if the file lists no person in it.

@@ -28,7 +28,7 @@ def draw_poses(
     for keypoints, scores, box in zip(poses.keypoints, poses.scores, poses.boxes, strict=True):
         width = _line_width(box, canvas.shape)
         if boxes:
-            left, top, right, bottom = (int(round(float(number))) for number in box)
+            left, top, right, bottom = (round(float(number)) for number in box)
             cv2.rectangle(canvas, (left, top), (right, bottom), (255, 255, 255), max(width // 2, 1), cv2.LINE_AA)
         points = [tuple(int(number) for number in point) for point in np.round(np.clip(keypoints, -1e6, 1e6))]
         visible = scores >= threshold

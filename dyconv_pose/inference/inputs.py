@@ -9,7 +9,7 @@ from .pictures import PICTURE_ENDINGS
 
 #: Endings by which videos are recognised.
 VIDEO_ENDINGS = frozenset(
-    ['.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ts', '.webm', '.wmv']
+    ('.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ts', '.webm', '.wmv')
 )
 
 
@@ -51,7 +51,8 @@ def expand(inputs: Iterable[str]) -> Iterator[Source | str]:
         elif path.exists():
             yield Source(_kind(path) or 'picture', text, path.name)
         else:
-            matches = [Path(one) for one in sorted(glob.glob(text, recursive=True)) if Path(one).is_file()]
+            named = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+            matches = [Path(one) for one in named if Path(one).is_file()]
             yield from (Source(_kind(one) or 'picture', str(one), one.name) for one in matches)
             if not matches:
                 yield f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'

@@ -1,5 +1,6 @@
 """Reading pictures as people send them: any orientation, channels, depth and format, whole or broken."""
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,22 +9,7 @@ import numpy as np
 
 #: Endings by which pictures are recognised in a folder; a file named outright is read whatever its ending.
 PICTURE_ENDINGS = frozenset(
-    [
-        '.avif',
-        '.bmp',
-        '.gif',
-        '.jfif',
-        '.jp2',
-        '.jpe',
-        '.jpeg',
-        '.jpg',
-        '.pgm',
-        '.png',
-        '.ppm',
-        '.tif',
-        '.tiff',
-        '.webp',
-    ]
+    ('.avif', '.bmp', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 )
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
@@ -124,10 +110,13 @@ def _is_cut_short(content: bytes) -> bool:
 
 def _decode(content: bytes) -> np.ndarray | None:
     """OpenCV's reading, which applies the EXIF rotation, or None where it can't read the file."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
     try:
         return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _open_by_pillow(content: bytes) -> object | None:
@@ -138,7 +127,9 @@ def _open_by_pillow(content: bytes) -> object | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(io.BytesIO(content))
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # a large picture is welcome
+            return Image.open(io.BytesIO(content))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return None
 

@@ -1,7 +1,6 @@
 """Results in COCO's format, and the suppression of persons that were found twice."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +95,6 @@ def write_results(path: str | Path, rows: list[dict]) -> None:
     partial = path.with_name(path.name + '.partial')
     try:
         partial.write_text(text, encoding='utf-8')
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         raise ValueError(f'The results cannot be written to "{path}": {error.strerror}.') from error

@@ -1,5 +1,6 @@
 """Frames of videos and cameras, and videos of frames."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class FrameReader:
 
     def __init__(self, path: str, camera: bool = False) -> None:
         self.path, self.camera, self.frames_read = path, camera, 0
+        os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # quiet: what is wrong is said in one sentence
         if not camera and not Path(path).is_file():
             raise FileNotFoundError(f'A video must be an existing file, got "{path}".')
         self._capture = cv2.VideoCapture(int(path) if camera else path)

@@ -1,6 +1,6 @@
 """Dynamic convolution in plain PyTorch: nothing in this package knows of pose or of MMPose."""
 
-from .convert import convert_convs, dynamic_layers
+from .convert import convert_convs, dynamic_layers, warm_start_state
 from .dynamic_conv import DyConv2d, KernelAttention
 
-__all__ = ['DyConv2d', 'KernelAttention', 'convert_convs', 'dynamic_layers']
+__all__ = ['DyConv2d', 'KernelAttention', 'convert_convs', 'dynamic_layers', 'warm_start_state']

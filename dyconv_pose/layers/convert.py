@@ -1,11 +1,27 @@
-"""Makes a built network dynamic: replaces its convolutions by a rule over their names."""
+"""Makes a built network dynamic, by a rule over its convolutions, and carries a static network's weights over.
 
-from collections.abc import Callable, Iterator, Sequence
+Where a static checkpoint is loaded into a dynamic network, :class:`DyConv2d` itself makes K copies of each kernel:
+attention weights sum to one, so the network computes exactly what the static one did, whatever its attention says.
+:func:`warm_start_state` does the same on state dicts, and can make the copies differ.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .dynamic_conv import DyConv2d
+
+#: Kinds of convolutions: 1x1; one channel per group; all others.
+KINDS = ('pointwise', 'depthwise', 'dense')
+
+
+def kind_of(conv: nn.Conv2d) -> str:
+    """Which of :data:`KINDS` a convolution is."""
+    if tuple(conv.kernel_size) == (1, 1):
+        return 'pointwise'
+    return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
 
 
 def convert_convs(
@@ -13,6 +29,7 @@ def convert_convs(
     factory: Callable[[nn.Conv2d], nn.Module],
     include: Sequence[str] = ('*',),
     exclude: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
 ) -> list[str]:
     """Replaces, in place, every ``nn.Conv2d`` of a network that the rule names.
 
@@ -24,23 +41,35 @@ def convert_convs(
         include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: a convolution is converted
             where one of them matches.
         exclude: Patterns that win over ``include``.
+        kinds: Kinds of convolutions that may be converted, out of :data:`KINDS`.
 
     Returns:
         The names of the converted layers, in network order.
 
     Raises:
-        ValueError: No convolution matches the rule.
+        ValueError: No convolution matches the rule or one pattern of ``include``, or a kind is unknown.
     """
 
     def matches(name: str, patterns: Sequence[str]) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
 
+    for rule in (include, exclude, kinds):
+        if isinstance(rule, str):
+            raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
     convs = {name: module for name, module in network.named_modules() if type(module) is nn.Conv2d}
-    chosen = [name for name in convs if matches(name, include) and not matches(name, exclude)]
-    if not chosen:
+    chosen = [
+        name
+        for name, conv in convs.items()
+        if matches(name, include) and not matches(name, exclude) and kind_of(conv) in kinds
+    ]
+    rule = f'include={list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
+    idle = [pattern for pattern in include if not any(matches(name, [pattern]) for name in convs)]
+    if idle or not chosen:
         raise ValueError(
-            f'The rule include={list(include)}, exclude={list(exclude)} must match at least one convolution of '
-            f'{type(network).__name__} and matches none; its convolutions are named {_abridged(list(convs))}.'
+            f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
+            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(convs))}.'
         )
     for name in chosen:
         parent, _, child = name.rpartition('.')
@@ -53,6 +82,54 @@ def convert_convs(
 def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DyConv2d]]:
     """Yields the name and layer of every dynamic convolution of a network."""
     return ((name, module) for name, module in network.named_modules() if isinstance(module, DyConv2d))
+
+
+def warm_start_state(
+    static_state: Mapping[str, Tensor],
+    network: nn.Module,
+    noise: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """Turns the weights of a static network into weights for its dynamic twin.
+
+    K equal kernels receive equal gradients but for their attention weights, which are nearly equal while tau is
+    large. Noise parts them from the start. It is centred over the K kernels, so their mean stays the static kernel.
+
+    Args:
+        static_state: State dict of the static network.
+        network: The dynamic network that the result is for; left as it is.
+        noise: Standard deviation of the noise, as a share of that of each static kernel; 0 for none.
+        generator: Source of the noise.
+
+    Returns:
+        A state dict with K kernels (K, C_out, C_in / G, k, k) for each static one, and the attention that ``network``
+        has; all other entries are those of ``static_state``.
+
+    Raises:
+        ValueError: ``noise`` is negative, or the static state has a kernel for none of the dynamic layers.
+    """
+    if not noise >= 0:
+        raise ValueError(f'noise must not be negative, got {noise}.')
+    state, found = dict(static_state), False
+    for name, layer in dynamic_layers(network):
+        weight = state.get(f'{name}.weight')
+        if weight is None or weight.dim() != 4:
+            continue
+        found = True
+        bank = torch.stack([weight] * layer.num_kernels)
+        if noise:
+            drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
+            bank += noise * weight.std() * (drawn - drawn.mean(dim=0))
+        state[f'{name}.weight'] = bank
+        if (bias := state.get(f'{name}.bias')) is not None:
+            state[f'{name}.bias'] = torch.stack([bias] * layer.num_kernels)
+        state.update(layer.attention.state_dict(prefix=f'{name}.attention.'))
+    if not found:
+        raise ValueError(
+            'A warm start needs the static twin of the dynamic network, and these weights have a static kernel for '
+            f'none of its dynamic layers, which are named {_abridged([name for name, _ in dynamic_layers(network)])}.'
+        )
+    return state
 
 
 def _abridged(names: Sequence[str], limit: int = 6) -> str:

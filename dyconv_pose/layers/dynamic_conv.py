@@ -160,6 +160,28 @@ class DyConv2d(nn.Module):
         x, padding = self._pad(x)
         return convolve_per_sample(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
+        """Loads this layer's state; of a static convolution, K copies of its kernel, the attention staying as it is.
+
+        Since attention weights sum to one, the layer then computes what the static convolution did (a warm start).
+
+        Raises:
+            ValueError: The state is that of a layer with another K.
+        """
+        weight = state_dict.get(prefix + 'weight')
+        if weight is not None and weight.dim() == 5 and len(weight) != self.num_kernels:
+            raise ValueError(
+                f'The number of kernels K must be that of the checkpoint: {prefix[:-1] or "this layer"} has '
+                f'K={self.num_kernels} and the checkpoint K={len(weight)}: set num_kernels={len(weight)} in conv_cfg, '
+                'or start from a static checkpoint, which fits every K.'
+            )
+        if weight is not None and weight.dim() == 4:
+            for key in (prefix + 'weight', prefix + 'bias'):
+                if key in state_dict:
+                    state_dict[key] = torch.stack([state_dict[key]] * self.num_kernels)
+            state_dict.update(self.attention.state_dict(prefix=prefix + 'attention.'))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _pad(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Pads x by hand where the convolution can't, and returns what padding is left for the convolution."""
         if self.padding == 'valid':

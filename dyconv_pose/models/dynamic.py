@@ -12,13 +12,18 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from dyconv_pose.layers import DyConv2d, convert_convs, dynamic_layers
+from dyconv_pose.layers.convert import KINDS
 
 # In the root registry a layer is found from any scope: conv_cfg=dict(type='DyConv2d').
 ROOT_MODELS.register_module(module=DyConv2d)
 
 
 def make_dynamic(
-    network: nn.Module, conv_cfg: dict, include: Sequence[str] = ('*',), exclude: Sequence[str] = ()
+    network: nn.Module,
+    conv_cfg: dict,
+    include: Sequence[str] = ('*',),
+    exclude: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
 ) -> nn.Module:
     """Makes the convolutions of a built network dynamic, in place.
 
@@ -30,12 +35,14 @@ def make_dynamic(
         conv_cfg: The layer and its own arguments, such as ``dict(type='DyConv2d', num_kernels=4)``.
         include: Shell-style patterns over layer names; a convolution is converted where one matches.
         exclude: Patterns that win over ``include``.
+        kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
+            group) and ``'dense'`` (all others).
 
     Returns:
         The network.
 
     Raises:
-        ValueError: The rule matches no convolution, or an argument of the layer is out of its range.
+        ValueError: The rule matches no convolution, a kind is unknown, or an argument of the layer is out of its range.
         KeyError: ``conv_cfg['type']`` is not registered.
     """
 
@@ -53,7 +60,7 @@ def make_dynamic(
             padding_mode=conv.padding_mode,
         )
 
-    convert_convs(network, build, include, exclude)
+    convert_convs(network, build, include, exclude, kinds)
     _initialize_kernels(network)
     return network
 
@@ -76,19 +83,27 @@ def _initialize_kernels(network: nn.Module) -> None:
                 )
                 conv.weight.data = kernel.data
                 initialize(conv, cfg)
+            layer.is_init = True  # where MMEngine meets the layer, it is to leave it so
 
 
 @MODELS.register_module()
 def dynamic(
-    network: dict, conv_cfg: dict, include: Sequence[str] = ('*',), exclude: Sequence[str] = ()
+    network: dict,
+    conv_cfg: dict,
+    include: Sequence[str] = ('*',),
+    exclude: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
 ) -> nn.Module:
     """Builds any registered network and makes it dynamic: ``backbone=dict(type='dynamic', network=dict(...), ...)``.
+
+    Where the network's ``init_cfg`` names a static checkpoint, it starts by computing what the static network does.
 
     Args:
         network: The config of the static network.
         conv_cfg: As in :func:`make_dynamic`.
         include: As in :func:`make_dynamic`.
         exclude: As in :func:`make_dynamic`.
+        kinds: As in :func:`make_dynamic`.
 
     Returns:
         The network itself, without a wrapper: its checkpoint keys do not change.
@@ -96,19 +111,26 @@ def dynamic(
     Raises:
         ValueError: As in :func:`make_dynamic`.
     """
-    return make_dynamic(MODELS.build(network), conv_cfg, include, exclude)
+    return make_dynamic(MODELS.build(network), conv_cfg, include, exclude, kinds)
 
 
 class DynamicMixin:
     """Gives a network of MMPose the argument ``conv_cfg`` that makes its convolutions dynamic.
 
-    ``conv_cfg=None`` is the static network itself.
+    ``conv_cfg=None`` is the static network itself. ``dynamic_convs``, patterns over layer names, narrows the class's
+    rule to the convolutions that they match.
     """
 
     #: Patterns over the names of the convolutions that stay static.
     static_convs: tuple[str, ...] = ()
 
-    def __init__(self, *args: object, conv_cfg: dict | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        conv_cfg: dict | None = None,
+        dynamic_convs: Sequence[str] = ('*',),
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)
         if conv_cfg is not None:
-            make_dynamic(self, conv_cfg, exclude=self.static_convs)
+            make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=self.static_convs)

@@ -80,7 +80,7 @@ def between_two_precisions() -> tuple[dict, list[dict]]:
         keypoints = np.zeros((17, 3))
         keypoints[k] = 100, 100, 2
         area = 10**2 / (2 * variance * -math.log(0.75))
-        persons.append(person(k + 1, k + 1, keypoints, area, box=[0, 0, 200, 200]))
+        persons.append(person(k + 1, k + 1, keypoints, area, box=[0, 0, 100, area / 53]))
         detections.append(detection(k + 1, keypoints + np.array([10, 0, 1]), score=1 - k / 100))
     images = [dict(id=p['image_id'], width=640, height=480) for p in persons]
     return dict(images=images, annotations=persons, categories=[dict(id=1, name='person')]), detections
@@ -111,6 +111,7 @@ def cases() -> dict[str, dict]:
         'twelve keypoints': case(*crowded_street(4, num_keypoints=12), sigmas=[0.02 + 0.01 * k for k in range(12)]),
         'over 20 detections in an image': case(persons, many_detections),
         'box areas': changed(1, use_area=False),
+        'box areas at a threshold': case(*between_two_precisions(), sigmas=COCO_SIGMAS, use_area=False),
         'box areas, none annotated': changed(5, lambda i, a: a.pop('area'), use_area=False),
         'whole numbers': changed(
             6, _in_whole_numbers, lambda i, d: d.update(keypoints=list(map(math.ceil, d['keypoints'])))

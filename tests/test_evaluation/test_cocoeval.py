@@ -35,6 +35,7 @@ def test_the_cases_tell_evaluators_apart():
     figures = {name: tuple(result['figures'].values()) for name, result in EXPECTED.items()}
     assert figures['float32 sigmas at a threshold'] != figures['float64 sigmas at a threshold']
     assert figures['box areas'] != figures['default sigmas']
+    assert figures['box areas at a threshold'] != figures['float64 sigmas at a threshold']
     assert figures['crowds'] != figures['ignore is overruled']
     assert figures['no num_keypoints'] == figures['wrong num_keypoints']
 
@@ -56,6 +57,11 @@ def test_images_are_found_by_ids_that_are_strings():
         assert coco.loadImgs(image_id)[0]['id'] == image_id
         expected = {a['id'] for a in coco.dataset['annotations'] if a['image_id'] == image_id}
         assert set(coco.getAnnIds(imgIds=image_id)) == expected
+
+
+def test_persons_without_iscrowd_are_no_crowds():
+    coco = loaded(CASES['no iscrowd']['annotations'])
+    assert coco.getAnnIds(iscrowd=False) == coco.getAnnIds() != []
 
 
 def test_detections_may_be_a_list_a_file_or_absent(tmp_path):

@@ -1,0 +1,4 @@
+# The head is static.
+_base_ = ['../td-hm_dy-mobilenetv2-x0.5-bneck_8xb64-210e_coco-256x192.py']
+
+model = dict(head=dict(conv_cfg=None))

@@ -1,0 +1,7 @@
+# One kernel: what remains of the dynamic layer without a choice of kernels.
+_base_ = ['../td-hm_dy-mobilenetv2-x0.5-bneck_8xb64-210e_coco-256x192.py']
+
+model = dict(
+    backbone=dict(conv_cfg=dict(num_kernels=1)),
+    head=dict(conv_cfg=dict(num_kernels=1)),
+)

@@ -1,0 +1,7 @@
+# The hidden layer of the attention is as wide as the input.
+_base_ = ['../td-hm_dy-mobilenetv2-x0.5-bneck_8xb64-210e_coco-256x192.py']
+
+model = dict(
+    backbone=dict(conv_cfg=dict(reduction=1)),
+    head=dict(conv_cfg=dict(reduction=1)),
+)

@@ -1,0 +1,14 @@
+# MMPose's LiteHRNet-18 with a dynamic backbone, stem and channel weighting excepted; it is not a network of the paper.
+_base_ = ['mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192.py']
+
+custom_imports = dict(imports=['dyconv_pose'], allow_failed_imports=False)
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='dynamic',
+        network=_base_.model.backbone,
+        conv_cfg=dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30),
+        exclude=['stem.conv1.*', '*_weighting.*'],
+    )
+)

@@ -1,0 +1,58 @@
+"""A tiny data set and config, for runs of a few seconds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = (
+    ROOT / 'configs/body_2d_keypoint/topdown_heatmap/synthetic/'
+    'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-24e_synthetic-128x96.py'
+)
+
+
+@pytest.fixture(scope='session')
+def sample_set(tmp_path_factory) -> Path:
+    """Twelve drawn training pictures and seven validation pictures in COCO's layout."""
+    from dyconv_pose.datasets.synthetic import make_sample_set
+
+    root = tmp_path_factory.mktemp('samples')
+    make_sample_set(root, num_train=12, num_val=7)
+    return root
+
+
+@pytest.fixture
+def small_options(sample_set) -> dict:
+    """Overrides that train the small network on the sample set for two epochs without worker processes."""
+    annotations = 'annotations/person_keypoints_{}2017.json'
+    options = {
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 2,
+        'val_evaluator.ann_file': str(sample_set / annotations.format('val')),
+        'test_evaluator.ann_file': str(sample_set / annotations.format('val')),
+        'train_dataloader.batch_size': 8,
+        'param_scheduler.0.end': 2,
+        'randomness': dict(seed=0),
+    }
+    for split in ('train', 'val', 'test'):
+        options[f'{split}_dataloader.num_workers'] = 0
+        options[f'{split}_dataloader.persistent_workers'] = False
+        options[f'{split}_dataloader.dataset.data_root'] = f'{sample_set}/'
+    return options
+
+
+@pytest.fixture
+def small_config(small_options, tmp_path):
+    """The small network on the sample set, its work directory under ``tmp_path``."""
+    from dyconv_pose.apis import load_config
+
+    config = load_config(CONFIG, small_options)
+    config.work_dir = str(tmp_path / 'work')
+    return config
+
+
+@pytest.fixture
+def count_val_persons(sample_set) -> int:
+    """Persons in the validation pictures."""
+    return len(json.loads((sample_set / 'annotations/person_keypoints_val2017.json').read_text())['annotations'])
