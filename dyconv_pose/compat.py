@@ -70,9 +70,36 @@ def _mmdet() -> dict[str, ModuleType]:
 
 def _torchvision() -> dict[str, ModuleType]:
     if importlib.util.find_spec('torchvision') is not None:
+        _declare_torchvision_operators()
         return {}
     name, to_pil = 'torchvision.transforms', 'ToPILImage'
     return _package('torchvision', _module(name, **{to_pil: _unavailable(name, to_pil)}))
+
+
+def _declare_torchvision_operators() -> None:
+    """Declares the operators without which a torchvision built for CUDA cannot be imported beside a CPU-only PyTorch.
+
+    Its compiled library does not load there, and its Python part then looks for what that library declares. The
+    operators stay without an implementation, which is said when one is called; image transforms do without them.
+    """
+    try:
+        importlib.import_module('torchvision')
+    except RuntimeError as error:
+        if 'operator torchvision::' not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
+            del sys.modules[name]
+        import torch
+
+        library = torch.library.Library('torchvision', 'FRAGMENT')
+        for operator in ('nms', 'qnms'):
+            library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        _LIBRARIES.append(library)
+        importlib.import_module('torchvision')
+
+
+#: Declarations of operators, which last as long as these objects.
+_LIBRARIES: list[object] = []
 
 
 def _xtcocotools() -> dict[str, ModuleType]:

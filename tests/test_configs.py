@@ -61,7 +61,8 @@ def test_pipelines_and_schedule_fit(path):
     config = Config.fromfile(path)
     assert 'dyconv_pose' in config.custom_imports.imports
     width, height = config.codec['input_size']
-    assert config.model.head.decoder == config.codec
+    # a config based on one of MMPose's has its scope in the codec
+    assert dict(config.model.head.decoder, _scope_='mmpose') == dict(config.codec, _scope_='mmpose')
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         sizes = [tuple(step['input_size']) for step in loader.dataset.pipeline if step['type'] == 'TopdownAffine']
         assert sizes == [(width, height)]

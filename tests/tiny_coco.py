@@ -13,10 +13,8 @@ CONFIG = (
     ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco'
     '/td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-100e_coco+lspet-128x96.py'
 )
-NAMES = (
-    'nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist '
-    'right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle'
-).split()
+SIDED = ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+NAMES = ['nose', *(f'{side}_{part}' for part in SIDED for side in ('left', 'right'))]
 
 
 def coco_content(num_images=4, persons_per_image=2, seed=0):
@@ -98,3 +96,12 @@ def tiny_config(folder, work_dir, epochs=1, **options):
     config.merge_from_dict(options)
     config.experiment_name = f'{Path(work_dir).name}_{np.random.randint(1 << 30)}'
     return config
+
+
+def write_config(path, folder, base=CONFIG, **options):
+    """Writes a config file that trains on the folder's data; returns its path."""
+    lines = [f'_base_ = [{str(base)!r}]']
+    lines += [f'{name} = {value!r}' for name, value in (data_options(folder) | options).items()]
+    lines += ["train_dataloader['dataset']['pipeline'] = _base_.train_pipeline"]
+    path.write_text('\n'.join(lines) + '\n')
+    return path

@@ -18,7 +18,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS, help='which parts (default: all)')
     parser.add_argument('--images', action='store_true', help='decode every image too')
-    parser.add_argument('--gt-boxes', action='store_true', help="leave a detector's boxes out, as train.py and test.py do")
+    parser.add_argument(
+        '--gt-boxes', action='store_true', help="leave a detector's boxes out, as train.py and test.py do"
+    )
     parser.add_argument('--json', metavar='FILE', help='write the findings there')
     return parser.parse_args()
 

@@ -27,8 +27,9 @@ checkpoint=$(ls "$out"/train/best_coco_AP_iter_*.pth)
 python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --out "$out/metrics.json"
 
 step '4 of 5: drawing poses'
-python tools/infer.py "$config" "$checkpoint" "data/$set_name/val2017" \
-    --boxes "data/$set_name/annotations/person_keypoints_val2017.json" --out-dir "$out/poses" --limit 24
+pictures=("data/$set_name/val2017/"*.jpg)
+python tools/infer.py "$config" "$checkpoint" "${pictures[@]:0:40}" \
+    --boxes "data/$set_name/annotations/person_keypoints_val2017.json" --out-dir "$out/poses"
 
 step '5 of 5: the training curve'
 python tools/plot_training.py "$out/train" --out "$out/training.png"

@@ -6,7 +6,8 @@ from dyconv_pose.apis.estimator import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.inference.choose import PERSON_SOURCES, choose_persons, fell_back
 from dyconv_pose.inference.progress import RichProgress
-from dyconv_pose.inference.running import Run, RunOptions
+from dyconv_pose.inference.run_options import RunOptions
+from dyconv_pose.inference.running import Run
 
 
 def parse_args() -> argparse.Namespace:

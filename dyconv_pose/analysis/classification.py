@@ -42,4 +42,4 @@ def build_classifier(
     backbone: dict, features: int, hidden: Sequence[int] = (), conv_cfg: dict | None = None
 ) -> Classifier:
     """Builds a :class:`Classifier` on a backbone of MMPose's registry, dynamic where ``conv_cfg`` is given."""
-    return Classifier(MODELS.build(dict(backbone, conv_cfg=conv_cfg)), features, hidden)
+    return Classifier(MODELS.build(dict(backbone, _scope_='mmpose', conv_cfg=conv_cfg)), features, hidden)

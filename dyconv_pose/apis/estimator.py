@@ -26,18 +26,24 @@ _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInp
 class TorchNetwork:
     """A pose network of MMPose as a plain function of arrays.
 
+    On a CPU a batch goes through in parts of two persons: the features of more do not fit into the caches, and the
+    network is then limited by the memory instead (1.75 times slower at 16, for DY-MobileNetV2 on one core).
+
     Args:
         model: The estimator, with a backbone and a head.
+        part: How many persons go through at once; ``None`` means two on a CPU and the whole batch elsewhere.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    def __init__(self, model: nn.Module, part: int | None = None) -> None:
+        self.model, self.part = model, part
 
     @torch.inference_mode()
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
-        inputs = torch.from_numpy(batch).to(next(self.model.parameters()).device)
-        return self.model.head(self.model.extract_feat(inputs)).float().cpu().numpy()
+        device = next(self.model.parameters()).device
+        parts = torch.from_numpy(batch).split(self.part or (2 if device.type == 'cpu' else len(batch)))
+        heatmaps = [self.model.head(self.model.extract_feat(part.to(device))) for part in parts]
+        return torch.cat(heatmaps).float().cpu().numpy()
 
 
 class MMPoseStage:

@@ -12,7 +12,7 @@ from dyconv_pose.datasets.checks import check_config, require_files, stop_at_err
 
 from .checkpoint import load_weights
 from .config import BUILD_ERRORS, build_model, describe
-from .data_errors import DataErrors
+from .run_errors import RunErrors
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
 _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
@@ -56,7 +56,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
     runner = _build_runner(config)
     for line in warnings:
         runner.logger.warning(line)
-    with DataErrors(config.filename):
+    with RunErrors(config.filename):
         runner.train()
     return runner
 
@@ -83,7 +83,7 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
     load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
     for line in warnings:
         runner.logger.warning(line)
-    with DataErrors(config.filename):
+    with RunErrors(config.filename):
         return runner.test()
 
 

@@ -18,7 +18,8 @@ def print_report(findings: Sequence[Finding], console: Console | None = None) ->
     console = console or Console()
     files = dict.fromkeys((found.split, found.file) for found in findings)
     for split, file in files:
-        table = Table('severity', 'rule', 'count', 'what', 'first examples', title=f'{split}: {file}', title_justify='left')
+        columns = ('severity', 'rule', 'count', 'what', 'first examples')
+        table = Table(*columns, title=f'{split}: {escape(file)}', title_justify='left')
         for found in findings:
             if (found.split, found.file) == (split, file):
                 examples = '\n'.join(f'{found.unit} {example}' for example in found.examples)

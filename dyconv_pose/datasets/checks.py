@@ -8,6 +8,7 @@ annotations; ``tools/check_dataset.py`` prints all of it, and can decode the ima
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -147,9 +148,9 @@ def _check(dataset: Config, decode: bool, on_progress: Callable[[str, int], None
         return findings
     context = Context(names, is_scored=bool(dataset.get('test_mode', False)))
     findings += [replace(found, file=str(annotations)) for found in check_table(table, context)]
-    for folder in folders[:1]:
-        progress = None if on_progress is None else lambda done: on_progress(str(folder), done)
-        found = check_images(folder, table, _needed_images(table, dataset), decode, progress)
+    if folders:
+        progress = None if on_progress is None else partial(on_progress, str(folders[0]))
+        found = check_images(folders[0], table, _needed_images(table, dataset), decode, progress)
         findings += [replace(one, file=str(annotations)) for one in found]
     if detections:
         findings += [replace(found, file=str(detections)) for found in check_detections(detections, table)]
@@ -161,7 +162,7 @@ def _dataset_class(dataset: Config) -> type:
     kind = dataset.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     if kind is None:
-        raise ValueError(f'A data set of the config has an unknown type, got {dataset.get("type")!r}: see MMPose\'s.')
+        raise ValueError(f"A data set of the config has an unknown type, got {dataset.get('type')!r}: see MMPose's.")
     return kind
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .annotations import PRESENT, AnnotationTable, number_rows, read_json
 from .findings import ERROR, WARNING, Finding, file_error, finding
-from .rules import box_faults
+from .outside import box_faults
 
 #: The category that MMPose takes for persons.
 PERSON_CATEGORY = 1

@@ -40,7 +40,8 @@ class Finding:
         if not self.examples:
             return self.message
         names = ', '.join(str(example) for example in self.examples)
-        return f'{self.count:,} {self.message} ({self.unit} {names}{", ..." if self.count > len(self.examples) else ""})'
+        more = ', ...' if self.count > len(self.examples) else ''
+        return f'{self.count:,} {self.message} ({self.unit} {names}{more})'
 
     def as_dict(self) -> dict:
         """For a JSON file."""

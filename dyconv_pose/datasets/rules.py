@@ -12,12 +12,7 @@ import numpy as np
 
 from .annotations import ABSENT, MALFORMED, PRESENT, AnnotationTable
 from .findings import ERROR, WARNING, Finding, file_error, finding
-
-#: Pixels by which a box or point may leave the image unnoticed: rounding, and COCO's own.
-TOLERANCE = 2.0
-
-#: Boxes and points outside by more than this share of the image, where most are, are of another format or size.
-FAR_SHARE = 0.1
+from .outside import FAR_SHARE, TOLERANCE, box_faults
 
 #: COCOeval's areas of medium and large persons, pixels squared.
 AREA_RANGES = (('(M)', 32**2, 96**2), ('(L)', 96**2, 1e10))
@@ -74,7 +69,7 @@ def categories(table: AnnotationTable, context: Context) -> list[Finding]:
         message = 'category has the persons; detections count as category 1 and would not match them'
         findings += finding('category', WARNING, message, sorted(used), 'category')
     for entry in known:
-        if entry['id'] in used and isinstance(entry.get('keypoints'), list):
+        if entry['id'] in table.category_ids and isinstance(entry.get('keypoints'), list):
             findings += _names(entry, context)
     return findings
 
@@ -106,7 +101,7 @@ def keypoints(table: AnnotationTable, context: Context) -> list[Finding]:
     message = 'annotations have no "keypoints" and are left out'
     findings = finding('missing-keypoints', WARNING, message, absent)
     wrong = table.ids[table.keypoint_states == MALFORMED]
-    message = f'annotations do not have the {num} keypoints of the config\'s metadata, as {3 * num} numbers x, y, v'
+    message = f"annotations do not have the {num} keypoints of the config's metadata, as {3 * num} numbers x, y, v"
     findings += finding('keypoint-count', ERROR, message, wrong)
     present = table.keypoint_states == PRESENT
     infinite = present & ~np.isfinite(table.keypoints).all(axis=(1, 2))
@@ -153,24 +148,6 @@ def boxes(table: AnnotationTable, context: Context) -> list[Finding]:
     return findings + finding('box-outside', WARNING, 'boxes reach beyond the border of their image', table.ids[out])
 
 
-def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Which boxes (N, 4) have a fault, by the sizes (N, 2) of their images (NaN where unknown).
-
-    Returns:
-        Five (N,) bool: negative, empty, wholly outside, outside by more than a tenth of the image, and just outside.
-    """
-    start, extent = boxes_xywh[:, :2], boxes_xywh[:, 2:]
-    end = start + extent
-    negative = (extent < 0).any(axis=1)
-    empty = ~negative & (extent == 0).any(axis=1)
-    sized = ~negative & ~empty
-    away = sized & ((end <= 0) | (start >= sizes_wh)).any(axis=1)
-    beyond = np.maximum(-start, end - sizes_wh)
-    far = sized & (beyond > FAR_SHARE * sizes_wh).any(axis=1)
-    out = sized & ~away & (beyond > TOLERANCE).any(axis=1)
-    return negative, empty, away, far, out
-
-
 def numbers(table: AnnotationTable, context: Context) -> list[Finding]:
     """Areas, crowd flags and counts of labelled keypoints are there and agree."""
     persons = table.is_person
@@ -213,7 +190,8 @@ def persons(table: AnnotationTable, context: Context) -> list[Finding]:
         # COCOeval takes both ends of a range
         if not (usable & (table.areas >= smallest) & (table.areas <= largest)).any():
             extent = f'{smallest} to {largest:.0f}' if largest < 1e10 else f'{smallest} or more'
-            message = f'no labelled person has an area of {extent} pixels: AP {name} and AR {name} will be -1 (undefined)'
+            scores = f'AP {name} and AR {name}'
+            message = f'no labelled person has an area of {extent} pixels: {scores} will be -1, which means undefined'
             findings.append(Finding('area-range', WARNING, message))
     return findings
 

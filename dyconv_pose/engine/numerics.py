@@ -56,7 +56,8 @@ class NonFiniteLossHook(Hook):
 
         def check(_: nn.Module, args: tuple, kwargs: dict, losses: object) -> None:
             if kwargs.get('mode') == 'loss' and isinstance(losses, dict) and not all_finite(losses):
-                self._stop(runner, model, {**dict(zip(('inputs', 'data_samples'), args, strict=False)), **kwargs}, losses)
+                named = dict(zip(('inputs', 'data_samples'), args, strict=False))
+                self._stop(runner, model, named | kwargs, losses)
 
         self._handle = model.register_forward_hook(check, with_kwargs=True)
 
@@ -71,16 +72,16 @@ class NonFiniteLossHook(Hook):
 
     def _stop(self, runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
         report = describe_run(runner, model) | describe_batch(batch)
-        report['losses'] = {name: _mean(value) for name, value in losses.items()}
+        report['losses'] = {name: _mean(value) for name, value in losses.items() if 'loss' in name}
         name = REPORT_NAME if get_world_size() == 1 else REPORT_NAME.replace('.json', f'_rank{get_rank()}.json')
         path = Path(runner.work_dir) / name
         path.write_text(json.dumps(_jsonable(report), indent=1) + '\n', encoding='utf-8')
-        first = next((name for name, value in report['losses'].items() if not math.isfinite(value)), None)
+        bad = [f'{name} became {value}' for name, value in report['losses'].items() if not math.isfinite(value)]
         rates = ', '.join(f'{rate:g}' for rate in report['learning_rates'])
         raise FloatingPointError(
-            f'{first or "The sum of the losses"} became {report["losses"].get(first, math.inf)} in iteration {report["iteration"]} of epoch {report["epoch"]} '
-            f'(learning rate {rates}) and the run was stopped before the weights changed: {_remedy(report)}; the '
-            f'batch and more are in "{path}".'
+            f'{bad[0] if bad else "The sum of the losses became infinite"} in iteration {report["iteration"]} of '
+            f'epoch {report["epoch"]} (learning rate {rates}) and the run was stopped before the weights changed: '
+            f'{_remedy(report)}; the batch and more are in "{path}".'
         )
 
 

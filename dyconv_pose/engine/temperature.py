@@ -5,7 +5,6 @@ because the attention is one-hot too early (section 3.3).
 """
 
 import math
-from collections.abc import Callable
 from types import MappingProxyType
 
 from mmengine.hooks import Hook

@@ -1,5 +1,6 @@
 """Pose estimation on pictures around a network of any runtime; imports neither torch nor MMPose."""
 
+from .boxes_file import CocoBoxes
 from .estimator import PoseEstimator
 from .keypoint_set import KeypointSet
 from .persons import Fallback, Following, HogPersons, PersonSource, WholePicture
@@ -9,6 +10,7 @@ from .types import Boxes, Picture, Poses
 
 __all__ = [
     'Boxes',
+    'CocoBoxes',
     'Fallback',
     'Following',
     'HeatmapNetwork',

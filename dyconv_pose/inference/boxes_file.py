@@ -65,7 +65,7 @@ class CocoBoxes:
                 self._read_detections(content, threshold)
             else:
                 raise KeyError('annotations')
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
                 f'bbox, score), and "{path}" is not: {type(error).__name__} {error}.'

@@ -1,9 +1,7 @@
 """What the keypoints of a data set are called and how they hang together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,14 @@ class KeypointSet:
     @classmethod
     def from_metainfo(cls, metainfo: Mapping) -> 'KeypointSet':
         """Reads MMPose's parsed metainfo (``parse_pose_metainfo``), which needs no MMPose to read."""
+        sigmas = metainfo.get('sigmas')
         return cls(
             names=tuple(metainfo['keypoint_id2name'][index] for index in range(metainfo['num_keypoints'])),
             flip_indices=tuple(int(index) for index in metainfo['flip_indices']),
             skeleton=_rows(metainfo['skeleton_links']),
             keypoint_colors=_rows(metainfo['keypoint_colors']),
             limb_colors=_rows(metainfo['skeleton_link_colors']),
-            sigmas=tuple(float(sigma) for sigma in metainfo.get('sigmas') or ())
-            if not isinstance(metainfo.get('sigmas'), np.ndarray)
-            else tuple(metainfo['sigmas'].tolist()),
+            sigmas=() if sigmas is None else tuple(float(sigma) for sigma in sigmas),
             dataset=str(metainfo.get('dataset_name', '')),
         )
 
@@ -58,5 +55,5 @@ class KeypointSet:
         return asdict(self)
 
 
-def _rows(values: object) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(value) for value in row) for row in np.asarray(values).reshape(len(values), -1))
+def _rows(values: Iterable[Iterable[float]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(value) for value in row) for row in values)

@@ -68,7 +68,9 @@ def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: obj
         One dictionary per person: image_id, category_id, keypoints (x, y, score for each), score, bbox (xywh).
     """
     rows = []
-    flat = np.concatenate([poses.keypoints, poses.scores[..., None]], axis=2).reshape(len(poses), -1)
+    flat = np.concatenate([poses.keypoints, poses.scores[..., None]], axis=2).reshape(
+        len(poses), 3 * poses.scores.shape[1]
+    )
     for keypoints, box, score in zip(flat.tolist(), poses.boxes.tolist(), poses.person_scores().tolist(), strict=True):
         left, top, right, bottom = box
         rows.append(

@@ -3,9 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,63 +16,9 @@ from .output import OutputFolder
 from .persons import Following
 from .pictures import read_picture
 from .results import coco_results, without_duplicates, write_results
+from .run_options import Progress, RunOptions, RunSummary
 from .types import Boxes, Picture, Poses
 from .video import FrameReader, FrameWriter
-
-
-@dataclass
-class RunOptions:
-    """What is made of the poses.
-
-    Attributes:
-        overlays: Whether pictures and videos with skeletons are written.
-        heatmaps: Whether heatmaps are drawn over the pictures, in files of their own.
-        draw_boxes: Whether overlays show the boxes.
-        show: Whether a window shows the overlays; its q key ends the run.
-        keypoint_threshold: Keypoints that score less are not drawn.
-        duplicate_threshold: Persons more similar than this are one; 1 keeps all.
-        detect_every: On videos, the detector runs on every n-th frame, and in between persons are followed.
-        max_frames: Where a video or camera ends at the latest; ``None`` for its own end.
-    """
-
-    overlays: bool = True
-    heatmaps: bool = False
-    draw_boxes: bool = False
-    show: bool = False
-    keypoint_threshold: float = 0.3
-    duplicate_threshold: float = 0.9
-    detect_every: int = 1
-    max_frames: int | None = None
-
-
-@dataclass
-class RunSummary:
-    """What a run did.
-
-    Attributes:
-        pictures: Pictures and frames done.
-        persons: Persons found in them.
-        failures: A sentence for each input that could not be used, or not whole.
-        results: The results file.
-    """
-
-    pictures: int = 0
-    persons: int = 0
-    failures: list[str] = field(default_factory=list)
-    results: Path | None = None
-
-
-class Progress(Protocol):
-    """Is told how a run goes."""
-
-    def start(self, what: str, total: int | None) -> None:
-        """A group of pictures or a video begins; ``total`` is ``None`` where its length is unknown."""
-
-    def advance(self) -> None:
-        """One picture or frame is done."""
-
-    def fail(self, message: str) -> None:
-        """An input is skipped."""
 
 
 class _Quit(Exception):  # noqa: N818
@@ -145,15 +89,15 @@ class Run:
         for picture, found, source in self.estimator.stream(self._read(sources, ids)):
             poses = self._keep(found)
             self._rows += coco_results(poses, picture.image_id, self._category, file_name=source.name)
-            if self.options.heatmaps:
-                image = draw_heatmaps(picture.image, poses)
-                self.folder.write_picture(self.folder.place('heatmaps', source.name, '.jpg'), image)
             overlay = self._overlay(picture.image, poses)
-            if self.options.overlays:
-                try:
+            try:
+                if self.options.overlays:
                     self.folder.write_picture(self.folder.place('overlays', source.name, '.jpg'), overlay)
-                except ValueError as error:
-                    self._fail(str(error))
+                if self.options.heatmaps:
+                    heat = draw_heatmaps(picture.image, poses)
+                    self.folder.write_picture(self.folder.place('heatmaps', source.name, '.jpg'), heat)
+            except ValueError as error:
+                self._fail(str(error))
             self._show(overlay, wait=0 if len(sources) == 1 else 1000)
             self.progress.advance()
 
@@ -191,6 +135,9 @@ class Run:
                 self._frame(frame, picture, found, source, writers)
                 if limit is not None and frame + 1 >= limit:
                     return
+        except ValueError as error:  # boxes of another data set, a full disk
+            self._fail(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}')
+            return
         finally:
             for writer in writers.values():
                 writer.close()

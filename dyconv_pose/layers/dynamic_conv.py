@@ -46,6 +46,8 @@ class KernelAttention(nn.Module):
         """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
         pooled = x.mean(dim=(2, 3))  # (B, C_in)
         logits = self.excite(F.relu(self.squeeze(pooled)))  # (B, K)
+        # Subtracted before the division: a small tau would carry float16 logits beyond its range.
+        logits = logits - logits.detach().amax(dim=1, keepdim=True)
         return torch.softmax(logits / self.temperature, dim=1)
 
 

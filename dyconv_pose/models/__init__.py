@@ -1,7 +1,8 @@
 """Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
+from .classification import ConvPoolNeck
 from .dynamic import dynamic, make_dynamic
 from .heads import BottleneckHead
 
-__all__ = ['BottleneckHead', 'DyMobileNetV2', 'DyMobileNetV3', 'DyResNet', 'dynamic', 'make_dynamic']
+__all__ = ['BottleneckHead', 'ConvPoolNeck', 'DyMobileNetV2', 'DyMobileNetV3', 'DyResNet', 'dynamic', 'make_dynamic']

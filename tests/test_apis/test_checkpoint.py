@@ -139,7 +139,7 @@ def test_truncated_at_any_place(tmp_path, is_zip):
     content = whole.getvalue()
     for length in range(0, len(content), max(len(content) // 40, 1)):
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match='not a whole file|trust-checkpoint'):
+        with pytest.raises(ValueError, match=r'not a whole file|trust-checkpoint'):
             read_checkpoint(path)
 
 

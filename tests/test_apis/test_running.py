@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.optim import AmpOptimWrapper
 
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
@@ -28,34 +30,34 @@ def scalars(work_dir: str) -> list[dict]:
 
 
 def test_trains_scores_and_publishes(small_config, tmp_path):
-    train(small_config.copy())
+    train(deepcopy(small_config))
     checkpoint = tmp_path / 'work' / 'epoch_2.pth'
     logged = {key: value for entry in scalars(small_config.work_dir) for key, value in entry.items()}
-    metrics = score(small_config.copy(), checkpoint)
+    metrics = score(deepcopy(small_config), checkpoint)
     assert set(metrics) == {f'coco/{name}' for name in FIGURES}
     for name in metrics:  # what training printed is what the checkpoint scores
         assert metrics[name] == pytest.approx(logged[name], abs=1e-9)
     published = publish(checkpoint, tmp_path / 'published.pth')
     assert published.stat().st_size < 0.5 * checkpoint.stat().st_size  # no optimiser
-    assert score(small_config.copy(), published) == metrics
+    assert score(deepcopy(small_config), published) == metrics
     torch.load(published, weights_only=True)
     half = publish(checkpoint, tmp_path / 'half.pth', half=True)
     assert half.stat().st_size < 0.6 * published.stat().st_size
 
 
 def test_resuming_equals_not_stopping(small_config, tmp_path):
-    whole, parts = small_config.copy(), small_config.copy()
+    whole, parts = deepcopy(small_config), deepcopy(small_config)
     whole.work_dir, parts.work_dir = str(tmp_path / 'whole'), str(tmp_path / 'parts')
     # MMEngine seeds a resumed run anew, so the augmentation is left out of the comparison.
     for config in (whole, parts):
         config.train_dataloader.dataset.pipeline = [
             step for step in config.train_dataloader.dataset.pipeline if not step['type'].startswith('Random')
         ]
-    train(whole.copy())
-    first = parts.copy()
+    train(deepcopy(whole))
+    first = deepcopy(parts)
     first.train_cfg.max_epochs = 1
     train(first)
-    train(parts.copy(), resume=True)
+    train(deepcopy(parts), resume=True)
     expected, actual = (weights(tmp_path / name / 'epoch_2.pth') for name in ('whole', 'parts'))
     assert expected.keys() == actual.keys()
     for name in expected:
@@ -70,7 +72,7 @@ def test_resuming_from_nothing_is_refused(small_config):
 def test_mixed_precision_trains_in_bfloat16_on_a_cpu(small_config):
     small_config.train_cfg.max_epochs = 1
     runner = train(small_config, amp=True)
-    assert type(runner.optim_wrapper).__name__ == 'AmpOptimWrapper'
+    assert isinstance(runner.optim_wrapper, AmpOptimWrapper)
     if not torch.cuda.is_available():
         assert runner.optim_wrapper.cast_dtype == torch.bfloat16
     assert all(parameter.dtype == torch.float32 for parameter in runner.model.parameters())

@@ -1,6 +1,7 @@
 """Checks of the data: every rule finds what breaks it, what is in order gives nothing, and errors stop."""
 
 import copy
+import io
 import json
 import time
 
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
-from tiny_coco import NAMES, ROOT, annotation_path, coco_content, tiny_config, write_annotations, write_coco
+from tiny_coco import NAMES, ROOT, coco_content, tiny_config, write_annotations, write_coco
 
 from dyconv_pose.datasets.annotations import ABSENT, MALFORMED, PRESENT, number_rows, read_annotations
 from dyconv_pose.datasets.check_report import print_report, write_json
@@ -126,8 +127,6 @@ def test_rule_finds_what_breaks_it(tmp_path, case):
     assert (rule, severity) in found
     assert found[rule, severity].count >= 1
     assert found[rule, severity].sentence
-    if isinstance(content, dict) and any(content is CASES[name][0] for name in CASES) and 'one' in case:
-        assert found[rule, severity].examples == (2,)
 
 
 def test_what_is_in_order_gives_nothing(tmp_path):
@@ -317,10 +316,10 @@ def test_report(tmp_path):
     write_coco(tmp_path / 'coco')
     write_annotations(tmp_path / 'coco', edited(bbox=[200, 5, 10, 10], num_keypoints=16))
     findings = check_config(tiny_config(tmp_path / 'coco', tmp_path / 'work'))
-    console = Console(record=True, width=160, file=open('/dev/null', 'w'))  # noqa: PTH123, SIM115
+    console = Console(record=True, width=160, file=io.StringIO())
     print_report(findings, console)
     text = console.export_text()
-    for part in ('box-outside', 'num-keypoints', 'annotation 2', '1 kinds of error', str(annotation_path('coco').name)):
+    for part in ('box-outside', 'num-keypoints', 'annotation 2', '1 kinds of error', 'person_keypoints_train2017.json'):
         assert part in text
     write_json(findings, tmp_path / 'findings.json')
     assert [entry['rule'] for entry in json.loads((tmp_path / 'findings.json').read_text())] == [

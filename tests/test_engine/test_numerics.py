@@ -209,18 +209,11 @@ def test_wrapper_for_a_cpu_computes_in_bfloat16():
             assert layer(torch.ones(1, 2)).dtype == dtype
 
 
-def expect_overflow(request, dtype, is_extreme):
-    """Until the attention subtracts the greatest logit before it divides, logit / tau overflows in float16."""
-    if dtype is torch.float16 and is_extreme:
-        request.applymarker(pytest.mark.xfail(reason='logits over tau exceed 65504 and the softmax is NaN'))
-
-
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize('temperature', [1e-3, 1e-2, 1.0, 30.0, 1e3])
 @pytest.mark.parametrize('scale', [0.0, 1e-6, 1.0, 1e2, 1e4])
-def test_attention_saturates_safely(request, dtype, temperature, scale):
+def test_attention_saturates_safely(dtype, temperature, scale):
     """Weights and features of the network's dtype throughout, up to where its own sums overflow."""
-    expect_overflow(request, dtype, scale / temperature >= 1e6)
     attention = KernelAttention(16, 4, temperature=temperature).to(dtype)
     features = scale * torch.randn(8, 16, 3, 3)
     with torch.no_grad():
@@ -234,9 +227,8 @@ def test_attention_saturates_safely(request, dtype, temperature, scale):
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('temperature', [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize('logit', [1.0, 1e3, 6e4])
-def test_attention_is_right_at_the_ends(request, dtype, temperature, logit):
+def test_attention_is_right_at_the_ends(dtype, temperature, logit):
     """Logits as far apart as float16 can hold, under autocast: one-hot, or in the ratio that float64 gives."""
-    expect_overflow(request, dtype, logit / temperature >= 1e6)
     attention = KernelAttention(4, 3, temperature=temperature)
     with torch.no_grad():
         attention.excite.weight.zero_()

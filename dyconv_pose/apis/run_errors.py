@@ -1,7 +1,16 @@
-"""Errors of loading data, which arrive wrapped in the frames of a worker process, said in one sentence."""
+"""Errors that a run meets after it began, said in one sentence.
+
+Those of loading data arrive wrapped in the frames of a worker process. Those of building from the config come late
+because MMEngine builds data loaders, optimisers and evaluators only when they are needed.
+"""
 
 import re
+import traceback
 from types import TracebackType
+
+from mmengine.runner import Runner
+
+from .config import BUILD_ERRORS, describe
 
 #: What PyTorch puts before the traceback of another process or thread.
 _WRAPPED = re.compile(r'^Caught \w+ in .*\nOriginal ')
@@ -12,8 +21,10 @@ _IMAGE = re.compile(r'`(?P<reason>.*)` occurs when loading `(?P<path>.*?)`', re.
 _DEAD_WORKER = re.compile(r'DataLoader worker \(pid\(?s?\)? [\d, ]+\)? (?P<how>.*?)(\.|$)')
 
 
-class DataErrors:
-    """A ``with`` block that turns errors of loading data into a ``ValueError`` of one sentence; others pass.
+class RunErrors:
+    """A ``with`` block that turns errors of loading data and of the config into a ``ValueError`` of one sentence.
+
+    All others pass.
 
     Args:
         config_name: The config file, for the remedy.
@@ -26,10 +37,21 @@ class DataErrors:
         """Begins the block."""
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Raises the sentence, if the error is one of loading data."""
+        """Raises the sentence, if the error is one of those."""
         sentence = describe_data_error(error, self.config_name) if isinstance(error, Exception) else None
+        if sentence is None and isinstance(error, BUILD_ERRORS) and (part := _part_being_built(trace)):
+            sentence = f'The {part} of the config cannot be built: {describe(error)}'
         if sentence is not None:
             raise ValueError(sentence) from error
+
+
+def _part_being_built(trace: TracebackType | None) -> str:
+    """What MMEngine's runner was building from the config when the error came; empty where it was not building."""
+    for frame, _ in traceback.walk_tb(trace):
+        function = frame.f_code.co_name
+        if frame.f_globals.get('__name__') == Runner.__module__ and function.startswith('build_'):
+            return function.removeprefix('build_')
+    return ''
 
 
 def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | None:

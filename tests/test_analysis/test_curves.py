@@ -1,0 +1,38 @@
+"""Training curves: what is read from the log, and that a picture of it is written."""
+
+import json
+
+import cv2
+import pytest
+
+from dyconv_pose.analysis.curves import plot_training, read_scalars
+
+
+def write_log(work_dir, name, entries):
+    folder = work_dir / name / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, entries)) + '\n')
+
+
+@pytest.fixture
+def resumed_run(tmp_path):
+    write_log(tmp_path, '20260102', [{'loss': 0.5, 'iter': 20, 'epoch': 2, 'step': 20}, {'coco/AP': 0.25, 'step': 2}])
+    write_log(tmp_path, '20260101', [{'loss': 1.0, 'iter': 10, 'epoch': 1, 'step': 10}, {'coco/AP': 0.125, 'step': 1}])
+    return tmp_path
+
+
+def test_runs_of_a_resumed_training_are_joined_in_order(resumed_run):
+    scalars = read_scalars(resumed_run)
+    assert [entry['loss'] for entry in scalars if 'loss' in entry] == [1.0, 0.5]
+    assert [entry['coco/AP'] for entry in scalars if 'coco/AP' in entry] == [0.125, 0.25]
+
+
+def test_draws_a_picture(resumed_run, tmp_path):
+    picture = cv2.imread(str(plot_training([resumed_run, resumed_run], tmp_path / 'folder' / 'curves.png')))
+    assert picture.shape[0] > 300
+    assert picture.std() > 10  # not an empty sheet
+
+
+def test_a_folder_without_a_log_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='scalars.json'):
+        plot_training([tmp_path], tmp_path / 'curves.png')

@@ -1,0 +1,140 @@
+"""Scoring a results file: pycocotools' own figures, the worst persons, and files that do not fit."""
+
+import contextlib
+import io
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from dyconv_pose.evaluation.results_file import FIGURES, ResultsEvaluation
+from dyconv_pose.evaluation.worst_cases import draw_worst
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Annotations of 12 persons in 6 pictures, and results that are worse the higher the person's id."""
+    rng = np.random.default_rng(0)
+    images = [dict(id=index, file_name=f'{index}.png', width=200, height=200) for index in range(6)]
+    annotations, results = [], []
+    for index in range(12):
+        keypoints = rng.uniform(20 + 70 * (index % 2), 80 + 70 * (index % 2), (17, 2))
+        person = np.column_stack([keypoints, rng.integers(0, 3, 17)])
+        person[0, 2] = 2
+        found = np.column_stack([keypoints + rng.normal(0, 0.3 * index, (17, 2)), np.ones(17)])
+        row = dict(image_id=index // 2, category_id=1, keypoints=person.ravel().tolist())
+        box = [20.0 + 70 * (index % 2)] * 2 + [60.0, 60.0]
+        count = int((person[:, 2] > 0).sum())
+        annotations.append(dict(row, id=index + 1, bbox=box, area=3600.0, iscrowd=0, num_keypoints=count))
+        results.append(dict(row, keypoints=found.ravel().tolist(), score=1 - index / 20, file_name='extra'))
+    category = dict(id=1, name='person', keypoints=[str(index) for index in range(17)], skeleton=[[1, 2], [2, 17]])
+    truth = dict(images=images, annotations=annotations, categories=[category])
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    (tmp_path / 'results.json').write_text(json.dumps(results[::-1]))
+    return tmp_path
+
+
+def test_figures_are_those_of_pycocotools(files):
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(files / 'truth.json'))
+        evaluator = COCOeval(truth, truth.loadRes(str(files / 'results.json')), 'keypoints')
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    figures = ResultsEvaluation(files / 'truth.json', files / 'results.json').figures
+    assert list(figures) == list(FIGURES)
+    np.testing.assert_array_equal(list(figures.values()), evaluator.stats)
+    assert 0.2 < figures['AP'] < 0.9
+
+
+def test_persons_come_worst_first_with_the_result_that_fits_them_best(files):
+    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    assert len(persons) == 12
+    similarities = [person.similarity for person in persons]
+    assert similarities == sorted(similarities) and persons[-1].annotation['id'] == 1 and similarities[-1] == 1
+    for person in persons[6:]:
+        assert person.result['score'] == pytest.approx(1 - (person.annotation['id'] - 1) / 20)
+
+
+def test_a_person_that_was_not_found_is_the_worst(files):
+    rows = [row for row in json.loads((files / 'results.json').read_text()) if row['image_id'] != 3]
+    (files / 'results.json').write_text(json.dumps(rows))
+    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    assert {person.annotation['id'] for person in persons[:2]} == {7, 8} and persons[0].result is None
+
+
+def test_no_results_at_all_score_nothing(files):
+    (files / 'results.json').write_text('[]')
+    evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
+    assert evaluation.figures['AP'] == 0 and all(person.similarity == 0 for person in evaluation.persons())
+
+
+def test_worst_cases_are_drawn(files):
+    for index in range(6):
+        cv2.imwrite(str(files / f'{index}.png'), np.full((200, 200, 3), 90, np.uint8))
+    evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
+    assert evaluation.skeleton() == [(0, 1), (1, 16)]
+    written = draw_worst(evaluation.persons()[:3], evaluation.skeleton(), files, files / 'worst')
+    assert [path.name[:4] for path in written] == ['001_', '002_', '003_']
+    picture = cv2.imread(str(written[0])).astype(int)
+    left, right = picture[30:, :480], picture[30:, 480:]
+    green, red = (lambda part: part[..., 1] - part[..., 2] > 80), (lambda part: part[..., 2] - part[..., 1] > 80)
+    assert green(left).any() and not red(left).any() and red(right).any() and not green(right).any()
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda rows: rows[0].update(image_id=99), '99'),
+        (lambda rows: rows[0].update(keypoints=[1, 2, 3]), '51 numbers'),
+        (lambda rows: rows[0].pop('score'), 'score'),
+    ],
+)
+def test_results_that_do_not_fit_are_refused(files, change, message):
+    rows = json.loads((files / 'results.json').read_text())
+    change(rows)
+    (files / 'results.json').write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match=message):
+        ResultsEvaluation(files / 'truth.json', files / 'results.json')
+
+
+def test_other_keypoints_need_their_sigmas(files):
+    for name in ('truth.json', 'results.json'):
+        content = json.loads((files / name).read_text())
+        for row in content['annotations'] if name == 'truth.json' else content:
+            row['keypoints'] = row['keypoints'][:6]
+        (files / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='sigmas'):
+        ResultsEvaluation(files / 'truth.json', files / 'results.json')
+    figures = ResultsEvaluation(files / 'truth.json', files / 'results.json', sigmas=(0.1, 0.1)).figures
+    assert 0 < figures['AP'] <= 1
+
+
+@pytest.mark.parametrize('name', ['truth.json', 'results.json'])
+def test_annotations_and_results_cannot_change_places(files, name):
+    with pytest.raises(ValueError, match='must be'):
+        ResultsEvaluation(files / name, files / name)
+
+
+def test_the_tool_prints_the_ten_figures(files, monkeypatch, capsys):
+    def tool(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['eval_results.py', *(str(one) for one in arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / 'tools/eval_results.py'), run_name='__main__')
+        return ended.value.code
+
+    assert tool(files / 'truth.json', files / 'results.json', '--out-dir', files / 'out') == 0
+    shown = capsys.readouterr().out
+    for name, value in json.loads((files / 'out/metrics.json').read_text()).items():
+        assert name in shown and (f'{value:.4f}' in shown or value == -1)
+    assert tool(files / 'none.json', files / 'results.json') == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and error.count('\n') == 1 and 'none.json' in error
