@@ -109,6 +109,8 @@ def settle(model: torch.nn.Module, size_wh: tuple[int, int]) -> None:
     model.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        # Channels that hardly vary would otherwise enlarge the last bits a thousandfold.
+        norm.running_var.clamp_(min=float(norm.running_var.median()))
 
 
 def order(boxes: np.ndarray, wanted: np.ndarray) -> np.ndarray:

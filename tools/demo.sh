@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-name=td-hm_dy-mobilenetv3-small-bneck-narrow_demo
+name=td-hm_dy-mobilenetv3-small-s16-bneck-narrow_demo
 out=outputs/demo
 step() { printf '\n\033[1m== %s (%d:%02d)\033[0m\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
 

@@ -83,7 +83,7 @@ class HogPersons:
         boxes = np.asarray(found, dtype=np.float32)
         kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self.threshold, 0.4)
         boxes, scores = boxes[kept].reshape(-1, 4), scores[kept].reshape(-1)
-        # The window has a margin about the person, of an eighth of its height and a quarter of its width.
+        # The window has a margin about the person, in all an eighth of its height and a quarter of its width.
         x, y, w, h = boxes.T
         xyxy = np.stack([x + w * 0.125, y + h * 0.0625, x + w * 0.875, y + h * 0.9375], axis=1) / scale
         return Boxes.of(np.concatenate([np.clip(xyxy, 0, [width, height] * 2), scores[:, None]], axis=1))
@@ -128,8 +128,11 @@ class Following:
             if len(seen) < max(len(scores) // 4, 2):
                 continue
             low, high = seen.min(axis=0), seen.max(axis=0)
-            margin = 0.1 * max((high - low).max(), 0.25 * (box[2:] - box[:2]).max())  # joints lie inside the body
-            xyxy = np.clip(np.concatenate([low - margin, high + margin]), 0, [*size_wh] * 2)
+            margin = 0.1 * (high - low).max()  # joints lie inside the body
+            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
+            half = np.maximum((high - low) / 2 + margin, 0.45 * (box[2:] - box[:2]))
+            center = (low + high) / 2
+            xyxy = np.clip(np.concatenate([center - half, center + half]), 0, [*size_wh] * 2)
             if (xyxy[2:] - xyxy[:2]).min() >= 1:
                 rows.append([*xyxy, box_score])
         self._next = Boxes.of(rows)

@@ -42,6 +42,7 @@ class Run:
         if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
             raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
         self.estimator, self.options, self.progress = estimator, options, progress
+        Following(estimator.persons, options.detect_every)  # refuses a wrong number before anything is done
         self.folder = OutputFolder(out_dir)
         self.summary = RunSummary()
         self._rows: list[dict] = []

@@ -31,6 +31,9 @@ class DyMobileNetV2(DynamicMixin, MobileNetV2):
 class DyMobileNetV3(DynamicMixin, MobileNetV3):
     """MobileNetV3 whose inverted residual blocks are dynamic, squeeze-and-excitation excepted.
 
+    ``arch='small-s16'`` is ``'small'`` without its last stage, for inputs so small that a feature map at stride 32
+    has too few cells to locate a joint; its output is (B, 48, H/16, W/16).
+
     Input (B, 3, H, W) and outputs as MMPose's ``MobileNetV3``, by default one feature map (B, 96, H/32, W/32) for
     ``arch='small'`` and (B, 160, H/32, W/32) for ``arch='big'``.
 
@@ -39,6 +42,7 @@ class DyMobileNetV3(DynamicMixin, MobileNetV3):
         **kwargs: Those of MMPose's ``MobileNetV3``.
     """
 
+    arch_settings: ClassVar[dict] = {**MobileNetV3.arch_settings, 'small-s16': MobileNetV3.arch_settings['small'][:8]}
     static_convs = ('conv1.*', '*.se.*')
 
 

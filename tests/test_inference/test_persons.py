@@ -123,6 +123,11 @@ def test_persons_are_followed_between_detections_and_found_again_when_lost():
     boxes = following._next
     keypoints = poses_at([(17, 20)], [0.9]).keypoints[0]
     assert (boxes.xyxy[0, :2] <= keypoints.min(axis=0)).all() and (boxes.xyxy[0, 2:] >= keypoints.max(axis=0)).all()
+    poses = poses_at([(10, 20)], [0.9])
+    poses.scores[0, 5:] = 0  # only five joints are seen: the box moves and shrinks little
+    following.follow(poses, (240, 320))
+    sides = following._next.xyxy[0, 2:] - following._next.xyxy[0, :2]
+    assert (sides >= 0.89 * (poses.boxes[0, 2:] - poses.boxes[0, :2])).all() or following._next.xyxy.min() == 0
     with pytest.raises(ValueError, match='n-th'):
         Following(detector, 0)
 

@@ -157,6 +157,11 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, spots):
             Run(spots, place, RunOptions(), Notes())
 
 
+def test_detecting_on_every_zeroth_frame_is_refused(tmp_path, spots):
+    with pytest.raises(ValueError, match='n-th'):
+        Run(spots, tmp_path / 'out', RunOptions(detect_every=0), Notes())
+
+
 def test_nothing_found_at_all_is_one_sentence(tmp_path, spots):
     with pytest.raises(ValueError, match='existing file or folder'):
         go(spots, [tmp_path / '*.jpg'], tmp_path / 'out')

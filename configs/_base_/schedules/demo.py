@@ -1,7 +1,7 @@
 # A few minutes on two CPU cores, starting from a small trained network: the demonstration of `make demo`.
 _base_ = ['../default_runtime.py']
 
-load_from = 'checkpoints/td-hm_dy-mobilenetv3-small-bneck-narrow_synthetic-128x96.pth'
+load_from = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-128x96.pth'
 
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1200, val_interval=400)
 

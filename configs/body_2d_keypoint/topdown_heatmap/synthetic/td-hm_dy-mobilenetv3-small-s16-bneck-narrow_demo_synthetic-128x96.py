@@ -1,13 +1,13 @@
 _base_ = [
     '../../../_base_/schedules/demo.py',
     '../../../_base_/datasets/synthetic_128x96.py',
-    '../../../_base_/models/mobilenetv3-small-bneck-narrow.py',
+    '../../../_base_/models/mobilenetv3-small-s16-bneck-narrow.py',
 ]
 
 conv_cfg = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 
 model = dict(
-    backbone=dict(type='DyMobileNetV3', conv_cfg=conv_cfg),
+    backbone=dict(conv_cfg=conv_cfg),
     head=dict(conv_cfg=conv_cfg, decoder=_base_.codec),
 )
 

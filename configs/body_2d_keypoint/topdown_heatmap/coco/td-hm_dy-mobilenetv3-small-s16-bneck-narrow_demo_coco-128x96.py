@@ -1,4 +1,4 @@
-_base_ = ['../synthetic/td-hm_dy-mobilenetv3-small-bneck-narrow_demo_synthetic-128x96.py']
+_base_ = ['../synthetic/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_demo_synthetic-128x96.py']
 
 data_root = 'data/coco/'
 

@@ -1,8 +1,0 @@
-_base_ = ['./td-hm_mobilenetv3-small-bneck-narrow_1xb16-24e_synthetic-128x96.py']
-
-conv_cfg = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
-
-model = dict(
-    backbone=dict(type='DyMobileNetV3', conv_cfg=conv_cfg),
-    head=dict(conv_cfg=conv_cfg),
-)
