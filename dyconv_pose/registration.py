@@ -7,11 +7,11 @@ from .compat import stand_ins
 with stand_ins(), warnings.catch_warnings():
     # An MMCV without compiled operators warns at import of one that no network here uses.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
-    import mmpose.apis  # noqa: F401
-    import mmpose.datasets  # noqa: F401
-    import mmpose.engine  # noqa: F401
-    import mmpose.evaluation  # noqa: F401
-    import mmpose.models  # noqa: F401
+    import mmpose.apis
+    import mmpose.datasets
+    import mmpose.engine
+    import mmpose.evaluation
+    import mmpose.models
     import mmpose.visualization  # noqa: F401
 
-from . import engine, models  # noqa: E402, F401
+from . import engine, models  # noqa: F401

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 import mmengine
+from mmengine.dist import is_main_process
 
 from dyconv_pose.apis import load_config, test
-from dyconv_pose.apis.running import use_ground_truth_boxes
-from dyconv_pose.apis.tool_options import add_common_options, show_predictions
+from dyconv_pose.apis.tool_options import add_common_options, apply_common_options
 from dyconv_pose.cli import run
 
 
@@ -29,12 +29,7 @@ def main() -> None:
     """Applies the options to the config, tests and writes the metrics."""
     args = parse_args()
     config = load_config(args.config, args.cfg_options)
-    if args.work_dir:
-        config.work_dir = args.work_dir
-    config.launcher = args.launcher
-    if args.gt_boxes:
-        use_ground_truth_boxes(config)
-    show_predictions(config, args)
+    apply_common_options(config, args)
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'--dump must name a .pkl file, got "{args.dump}".')
@@ -42,7 +37,7 @@ def main() -> None:
         evaluators = list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
         config.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
     metrics = test(config, args.checkpoint, trust=args.trust_checkpoint)
-    if args.out:
+    if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         mmengine.dump(metrics, args.out, **({'indent': 2} if args.out.endswith('.json') else {}))
 

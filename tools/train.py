@@ -3,8 +3,7 @@
 import argparse
 
 from dyconv_pose.apis import load_config, train
-from dyconv_pose.apis.running import use_ground_truth_boxes
-from dyconv_pose.apis.tool_options import add_common_options, show_predictions
+from dyconv_pose.apis.tool_options import add_common_options, apply_common_options
 from dyconv_pose.cli import run
 
 
@@ -31,16 +30,11 @@ def main() -> None:
     """Applies the options to the config and trains."""
     args = parse_args()
     config = load_config(args.config, args.cfg_options)
-    if args.work_dir:
-        config.work_dir = args.work_dir
-    config.launcher = args.launcher
+    apply_common_options(config, args)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
-    if args.gt_boxes:
-        use_ground_truth_boxes(config)
-    show_predictions(config, args)
     train(config, resume=args.resume, amp=args.amp)
 
 

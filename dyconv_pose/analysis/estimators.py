@@ -57,14 +57,20 @@ def read_config(path: str | Path) -> Config:
 def input_size_of(config: Config) -> tuple[int, int]:
     """Height and width in pixels of the input of a config's network.
 
+    A pose config states it in its codec, or in a step of its test pipeline; one of MMPretrain crops or resizes to it.
+
     Raises:
         ValueError: The config states no size, or more than one.
     """
     pipeline = config.get('test_pipeline') or config.get('val_pipeline') or []
     stated = [config.get('codec'), *pipeline, config.get('model', {}).get('head', {}).get('decoder')]
     sizes = [size for entry in stated for size in _input_sizes(entry)]
+    # The last step decides: a crop follows upon a scaling.
+    sizes = sizes or [size for step in reversed(pipeline) if (size := _picture_size(step)) is not None]
     if not sizes:
-        raise ValueError(f'{config.filename} does not state the input size in its codec: give --input-size.')
+        raise ValueError(
+            f'{config.filename} does not state the input size in its codec or test pipeline: give --input-size.'
+        )
     width, height = sizes[0]
     return height, width
 
@@ -75,6 +81,14 @@ def _input_sizes(entry: object) -> Iterator[tuple[int, int]]:
     elif isinstance(entry, list):
         for element in entry:
             yield from _input_sizes(element)
+
+
+def _picture_size(step: dict) -> tuple[int, int] | None:
+    """Width and height to which a step of MMPretrain's pipelines brings every picture, if it does."""
+    size = step.get({'CenterCrop': 'crop_size', 'Resize': 'scale'}.get(step.get('type'), ''))
+    if isinstance(size, int):
+        return size, size
+    return tuple(size) if size is not None and len(size) == 2 else None
 
 
 def count_config(config: Config | str | Path, input_size_hw: Sequence[int] | None = None) -> Complexity:

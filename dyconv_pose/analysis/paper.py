@@ -14,6 +14,7 @@ class ImageNetRow:
 
     Attributes:
         name: The network.
+        config: The name of the static twin's config, without ``.py``; the network's own begins with ``dy-``.
         backbone: Its config in MMPose's registry, without ``conv_cfg``.
         params: Parameters.
         madds: Multiply-adds.
@@ -27,6 +28,7 @@ class ImageNetRow:
     """
 
     name: str
+    config: str
     backbone: dict
     params: float
     madds: float
@@ -65,11 +67,13 @@ class CocoRow:
 
 def _mobilenetv2(width: float, **figures: object) -> ImageNetRow:
     backbone = dict(type='DyMobileNetV2', widen_factor=width)
-    return ImageNetRow(f'DY-MobileNetV2 x{width}', backbone, features=1280, **figures)
+    config = f'mobilenetv2-x{width}_8xb32-300e_in1k'
+    return ImageNetRow(f'DY-MobileNetV2 x{width}', config, backbone, features=1280, **figures)
 
 
 def _resnet(depth: int, **figures: object) -> ImageNetRow:
-    return ImageNetRow(f'DY-ResNet-{depth}', dict(type='DyResNet', depth=depth), features=512, **figures)
+    config, backbone = f'res{depth}_8xb32-100e_in1k', dict(type='DyResNet', depth=depth)
+    return ImageNetRow(f'DY-ResNet-{depth}', config, backbone, features=512, **figures)
 
 
 IMAGENET = (
@@ -79,6 +83,7 @@ IMAGENET = (
     _mobilenetv2(0.35, params=2.8e6, madds=62.0e6, gflops=0.124, top1=(60.3, 65.9), mark='R'),
     ImageNetRow(
         'DY-MobileNetV3-Small',
+        'mobilenetv3-small_8xb32-300e_in1k',
         dict(type='DyMobileNetV3', arch='small'),
         params=4.8e6,
         madds=68.5e6,

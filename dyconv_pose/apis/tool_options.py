@@ -5,6 +5,8 @@ import os
 
 from mmengine.config import Config, DictAction
 
+from .running import use_ground_truth_boxes
+
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options to a parser."""
@@ -23,19 +25,25 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show_predictions(config: Config, args: argparse.Namespace) -> None:
-    """Turns on MMPose's visualisation hook where the options ask for it.
+def apply_common_options(config: Config, args: argparse.Namespace) -> None:
+    """Writes the options into a config.
 
     Raises:
-        ValueError: The config has no visualisation hook.
+        ValueError: Predictions are to be shown and the config has no visualisation hook.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not (args.show or args.show_dir):
-        return
-    hook = config.get('default_hooks', {}).get('visualization')
-    if hook is None:
-        raise ValueError(
-            '--show and --show-dir need the hook default_hooks.visualization, which the config does not have: '
-            "add visualization=dict(type='PoseVisualizationHook')."
+    config.launcher = args.launcher
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    if args.gt_boxes:
+        use_ground_truth_boxes(config)
+    if args.show or args.show_dir:
+        hook = config.get('default_hooks', {}).get('visualization')
+        if hook is None:
+            raise ValueError(
+                '--show and --show-dir need the hook default_hooks.visualization, which the config does not have: '
+                "add visualization=dict(type='PoseVisualizationHook')."
+            )
+        hook.update(
+            enable=True, show=args.show, out_dir=args.show_dir, interval=args.interval, wait_time=args.wait_time
         )
-    hook.update(enable=True, show=args.show, out_dir=args.show_dir, interval=args.interval, wait_time=args.wait_time)

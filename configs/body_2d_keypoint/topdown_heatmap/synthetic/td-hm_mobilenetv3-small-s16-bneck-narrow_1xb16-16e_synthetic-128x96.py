@@ -1,8 +1,15 @@
 # Trained on 4,000 drawn pictures (about 8,000 persons); checkpoints/README.md has the commands.
 _base_ = [
-    '../../../_base_/schedules/adam_16e_cpu.py',
+    '../../../_base_/schedules/adam_48e_cpu.py',
     '../../../_base_/datasets/synthetic_128x96.py',
     '../../../_base_/models/mobilenetv3-small-s16-bneck-narrow.py',
 ]
 
 model = dict(head=dict(decoder=_base_.codec))
+
+train_cfg = dict(max_epochs=16)
+
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
+    dict(type='MultiStepLR', begin=0, end=16, milestones=[11, 14], gamma=0.1, by_epoch=True),
+]

@@ -1,0 +1,1 @@
+"""Data: the drawn sample set, and checks of annotation files."""
