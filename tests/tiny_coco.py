@@ -11,7 +11,7 @@ from dyconv_pose.apis import load_config
 ROOT = Path(__file__).parents[1]
 CONFIG = (
     ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco'
-    '/td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-48e_coco+lspet-128x96.py'
+    '/td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 )
 SIDED = ('eye', 'ear', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
 NAMES = ['nose', *(f'{side}_{part}' for part in SIDED for side in ('left', 'right'))]

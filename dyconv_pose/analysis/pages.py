@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .costs import Complexity
-from .estimators import count_config
-from .paper import COCO, COCO_ABLATION
-
-_ABLATION_BASE = 'td-hm_dy-mobilenetv2-x0.5-bneck_8xb64-210e_coco-256x192'
+from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
+from .paper import COCO, COCO_ABLATION, IMAGENET
+from .zoo import ABLATION_BASE, COCO_FOLDER, IMAGENET_FOLDER, TAIL, cost_of, imagenet_cost, measured, paper_ap
 
 #: Titles of the groups of ablations, and what the names of their configs say.
 _ABLATIONS = {
@@ -48,26 +48,32 @@ def ablations_page(root: Path) -> str:
     Raises:
         ValueError: A config of the ablations belongs to no group.
     """
-    folder = root / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap' / 'coco'
-    base = folder / f'{_ABLATION_BASE}.py'
-    stem, tail = _ABLATION_BASE.split('_8xb64')
+    folder = root / COCO_FOLDER
+    base = folder / f'{ABLATION_BASE}{TAIL}.py'
     found = {
-        path.stem.removeprefix(f'{stem}-').removesuffix(f'_8xb64{tail}'): path
+        path.stem.removeprefix(f'{ABLATION_BASE}-').removesuffix(TAIL): path
         for path in (folder / 'ablations').glob('*.py')
-    }
-    paper = {
-        'backbone-only': COCO_ABLATION['backbone'],
-        'head-only': COCO_ABLATION['head'],
-        'base': COCO_ABLATION['backbone and head'],
     }
 
     def row(name: str, path: Path, what: str) -> list[str]:
         link = f'[`{name}`](../{path.relative_to(root).as_posix()})'
-        return [link, what, *_costs(count_config(path)), f'{paper[name]:.1f}' if name in paper else '']
+        stated = paper_ap(path.stem)
+        return [link, what, *_costs(cost_of(path)), f'{stated[0]:.1f}' if stated else '', _ap(root, path.stem)]
 
     base_row = row('base', base, 'Four kernels, reduction 4, temperature 30; backbone and head dynamic.')
-    header = ['config', 'what differs', 'params', 'backbone', 'head', 'MAdds', 'backbone', 'head', 'AP (paper)']
-    parts = [_ABLATION_HEAD.format(base=_ABLATION_BASE, static=COCO_ABLATION['none'])]
+    header = [
+        'config',
+        'what differs',
+        'params',
+        'backbone',
+        'head',
+        'MAdds',
+        'backbone',
+        'head',
+        'AP (paper)',
+        'our AP',
+    ]
+    parts = [_ABLATION_HEAD.format(base=ABLATION_BASE + TAIL, static=COCO_ABLATION['none'])]
     for title, pattern in _ABLATIONS.items():
         names = sorted((name for name in found if re.fullmatch(pattern, name)), key=_natural)
         rows = [row(name, found[name], comment_of(found[name])) for name in names]
@@ -92,14 +98,14 @@ python tools/train.py CONFIG
 python tools/test.py CONFIG CHECKPOINT
 ```
 
-Parameters and multiply-adds (MAdds) are counted, in the paper's accounting, by `python tools/complexity.py CONFIG`. The
-last column holds figures that the paper states for COCO val2017, no result of this project; the static network has
-{static} AP there.
+Parameters and multiply-adds (MAdds) are counted, in the paper's accounting, by `python tools/complexity.py CONFIG`.
+"AP (paper)" holds figures that the paper states for COCO val2017, no result of this project; the static network has
+{static} AP there. "Our AP" is what this project measured; a dash means that it has not.
 """
 
 
 def models_page(root: Path) -> str:
-    """The page of the paper's keypoint networks.
+    """The page of the paper's networks, for keypoints and for classification.
 
     Args:
         root: The project's folder.
@@ -107,34 +113,78 @@ def models_page(root: Path) -> str:
     Returns:
         Markdown.
     """
-    folder = root / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap' / 'coco'
     rows = []
     for row in COCO:
-        path = folder / f'{row.config}.py'
-        ap, mark = f'{row.ap[0]:.1f}', 'P' if row.mark.startswith('P') else 'R'
-        link = f'[`{row.config}`](../{path.relative_to(root).as_posix()})'
-        rows.append([row.name, link, *_costs(count_config(path)), ap, mark])
-    header = ['network', 'config', 'params', 'backbone', 'head', 'MAdds', 'backbone', 'head', 'AP (paper)', 'mark']
-    return _MODELS_HEAD + '\n' + markdown_table(header, rows)
+        path = root / COCO_FOLDER / f'{row.config}.py'
+        ap, mark = paper_ap(row.config)
+        link = _link(COCO_FOLDER, row.config)
+        rows.append([row.name, link, *_costs(cost_of(path)), f'{ap:.1f}', mark, _ap(root, row.config)])
+    costs = ['params', 'backbone', 'head', 'MAdds', 'backbone', 'head']
+    pose = markdown_table(['network', 'config', *costs, 'AP (paper)', 'mark', 'our AP'], rows)
+    rows = []
+    for row in IMAGENET:
+        for is_dynamic in (False, True):
+            config = ('dy-' if is_dynamic else '') + row.config
+            name = row.name if is_dynamic else row.name.removeprefix('DY-')
+            cost, scores = imagenet_cost(row.name, is_dynamic), measured(root, config)
+            ours = '-' if scores is None else f'{scores["accuracy/top1"]:.1f}'
+            counts = [f'{cost.params / 1e6:.2f}M', f'{cost.madds / 1e6:.1f}M', f'{cost.gflops:.3f}']
+            top1 = f'{row.top1[is_dynamic]:.1f}'
+            rows.append([name, _link(IMAGENET_FOLDER, config), *counts, top1, row.mark or '-', ours])
+    header = ['network', 'config', 'params', 'MAdds', 'GFLOPs', 'top-1 (paper)', 'mark', 'our top-1']
+    return _MODELS_PAGE.format(
+        pose=pose, classification=markdown_table(header, rows), coco=COCO_FOLDER, imagenet=IMAGENET_FOLDER
+    )
 
 
-_MODELS_HEAD = """<!-- Written by tools/make_docs.py. -->
+_MODELS_PAGE = """<!-- Written by tools/make_docs.py. -->
 
 # Networks of the paper
 
-COCO keypoints at 256x192. Type A has three deconvolutions as its head, type B light bottlenecks, which are dynamic
-too where the network is. Parameters and multiply-adds (MAdds) are counted, in the paper's accounting, by `python
-tools/complexity.py CONFIG`; `python tools/complexity.py --paper` holds them against the paper's. The AP is the one
-that the paper states for COCO val2017 with the boxes of a person detector, no result of this project; P marks what is
-published and confirmed from a second source, R what is recalled from the paper's tables and not confirmed cell by cell.
+Each network stands above its dynamic form (DY). Parameters and multiply-adds (MAdds, half of the FLOPs) are counted,
+in the paper's accounting, by `python tools/complexity.py CONFIG`; `python tools/complexity.py --paper` holds them
+against the paper's.
 
-Train and evaluate a network with
+What is marked "(paper)" is what the paper states, no result of this project: P marks what is published and confirmed
+from a second source, R what is recalled from the paper's tables and not confirmed cell by cell, a dash what is not
+classified. What is named "our" is what this project measured; a dash means that it has not.
+
+## Keypoints
+
+COCO at 256x192. Type A has three deconvolutions as its head, type B light bottlenecks, which are dynamic too where the
+network is. The paper's AP is that on val2017 with the boxes of a person detector. Train and evaluate a network with
 
 ```bash
-python tools/train.py CONFIG
-python tools/test.py CONFIG CHECKPOINT
+CONFIG={coco}/NAME.py
+python tools/train.py $CONFIG
+python tools/test.py $CONFIG CHECKPOINT
 ```
-"""
+
+{pose}
+[Ablations](ablations.md) vary one of them. `{coco}` also has networks
+that are not in the paper.
+
+## Classification
+
+ImageNet, 1000 classes, at 224x224; [Classification](classification.md) says how to install and to use what it needs.
+
+```bash
+CONFIG={imagenet}/NAME.py
+python tools/train.py $CONFIG
+python tools/test.py $CONFIG CHECKPOINT
+```
+
+{classification}"""
+
+
+def _link(folder: Path, config_name: str) -> str:
+    return f'[`{config_name}`](../{folder.as_posix()}/{config_name}.py)'
+
+
+def _ap(root: Path, config_name: str) -> str:
+    """The AP in percent that was measured here, or a dash."""
+    scores = measured(root, config_name)
+    return '-' if scores is None else f'{100 * scores["coco/AP"]:.1f}'
 
 
 def _costs(cost: Complexity) -> list[str]:
@@ -148,5 +198,11 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), '') if part.isdigit() else (0, part) for part in re.split(r'(\d+)', name)]
 
 
-#: The generated pages, by their place in the project.
-PAGES: dict[str, Callable[[Path], str]] = {'docs/ablations.md': ablations_page, 'docs/models.md': models_page}
+#: What is generated, by its place in the project.
+PAGES: dict[str, Callable[[Path], str]] = {
+    'docs/ablations.md': ablations_page,
+    'docs/models.md': models_page,
+    **{f'{folder.as_posix()}/metafile.yml': partial(pose_metafile, folder=folder) for folder in POSE_FOLDERS},
+    f'{IMAGENET_FOLDER.as_posix()}/metafile.yml': imagenet_metafile,
+    'model-index.yml': model_index,
+}

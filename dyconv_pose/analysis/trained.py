@@ -53,9 +53,9 @@ def trained_page(root: Path) -> str:
         '',
         '# What has been trained',
         '',
-        'Every figure comes from a JSON file in `results/`, which `tools/record_run.py` wrote from a work directory. All',
-        'runs evaluate at the annotated boxes, with flip test, and are no more than what they say: none is comparable',
-        'with figures on the whole of COCO.',
+        'Every figure comes from a JSON file in `results/`, which `tools/record_run.py` wrote from a work directory.',
+        'All runs evaluate at the annotated boxes, with flip test, and are no more than what they say: none is',
+        'comparable with figures on the whole of COCO.',
     ]
     for path in sorted((root / 'results').glob('*.json')):
         run = json.loads(path.read_text())

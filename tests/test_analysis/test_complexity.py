@@ -19,7 +19,7 @@ from dyconv_pose.layers import DyConv2d
 
 ROOT = Path(__file__).resolve().parents[2]
 COCO_CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap' / 'coco'
-NARROW = COCO_CONFIGS / 'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-48e_coco+lspet-128x96.py'
+NARROW = COCO_CONFIGS / 'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 
 
 class TestByHand:

@@ -25,7 +25,7 @@ from dyconv_pose.inference.heatmaps import average_with_flipped, decode
 ROOT = Path(__file__).parents[2]
 CONFIG = (
     ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco/'
-    'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-48e_coco+lspet-128x96.py'
+    'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 )
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 

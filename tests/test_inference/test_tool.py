@@ -18,7 +18,7 @@ from dyconv_pose.evaluation.results_file import ResultsEvaluation
 ROOT = Path(__file__).parents[2]
 CONFIG = (
     ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco/'
-    'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-48e_coco+lspet-128x96.py'
+    'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 )
 
 

@@ -1,13 +1,13 @@
-# A short schedule for small data sets and batches of 16: Adam, 2e-3, a tenth of it from epoch 36 and of that from 44.
+# A short schedule for small data sets and batches of 16: Adam, 2e-3, a tenth of it from epoch 28 and of that from 33.
 _base_ = ['../default_runtime.py']
 
-train_cfg = dict(by_epoch=True, max_epochs=48, val_interval=2)
+train_cfg = dict(by_epoch=True, max_epochs=36, val_interval=2)
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-3))
 
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
-    dict(type='MultiStepLR', begin=0, end=48, milestones=[36, 44], gamma=0.1, by_epoch=True),
+    dict(type='MultiStepLR', begin=0, end=36, milestones=[28, 33], gamma=0.1, by_epoch=True),
 ]
 
 auto_scale_lr = dict(base_batch_size=16)

@@ -1,7 +1,7 @@
 # For a CPU and a small part of COCO: Leeds Sports Pose Extended (converted to COCO's format and keypoints, its five
 # missing face points unlabelled) is trained on beside whatever persons data/coco holds.
 _base_ = [
-    '../../../_base_/schedules/adam_48e_cpu.py',
+    '../../../_base_/schedules/adam_36e_cpu.py',
     '../../../_base_/datasets/coco_128x96.py',
     '../../../_base_/models/mobilenetv3-small-bneck-narrow.py',
 ]
