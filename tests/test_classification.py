@@ -1,56 +1,37 @@
 """Image classification by MMPretrain, where it is installed: configs, training, one picture, and what comes of it."""
 
 import os
+import runpy
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
 from mmpose.registry import MODELS
 
 from dyconv_pose import apis
-from dyconv_pose.analysis import count
+from dyconv_pose.analysis import count, count_config, input_size_of
 from dyconv_pose.analysis.comparison import count_imagenet
 from dyconv_pose.analysis.paper import IMAGENET
 from dyconv_pose.apis import build_model, load_config
+from dyconv_pose.datasets.class_folders import HUES, make_class_folders
 from dyconv_pose.layers import dynamic_layers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'classification'
 SMALL = CONFIGS / 'small' / 'dy-mobilenetv2-x0.35_1xb16-10e_folder-64x64.py'
-HUES = {'red': 0, 'yellow': 30, 'green': 60, 'cyan': 90, 'blue': 120, 'magenta': 150}
 
 needs_mmpretrain = pytest.mark.skipif(find_spec('mmpretrain') is None, reason='MMPretrain is not installed')
-
-#: Row of the paper's table, and the config with its static twin.
-PAPERS = {
-    'DY-MobileNetV2 x1.0': 'mobilenetv2-x1.0_8xb32-300e_in1k',
-    'DY-MobileNetV2 x0.75': 'mobilenetv2-x0.75_8xb32-300e_in1k',
-    'DY-MobileNetV2 x0.5': 'mobilenetv2-x0.5_8xb32-300e_in1k',
-    'DY-MobileNetV2 x0.35': 'mobilenetv2-x0.35_8xb32-300e_in1k',
-    'DY-MobileNetV3-Small': 'mobilenetv3-small_8xb32-300e_in1k',
-    'DY-ResNet-18': 'res18_8xb32-100e_in1k',
-    'DY-ResNet-10': 'res10_8xb32-100e_in1k',
-}
 
 
 @pytest.fixture(scope='module')
 def class_folders(tmp_path_factory):
-    """Pictures of one hue each, with noise; 32 of every class to train on and 8 to score."""
     root = tmp_path_factory.mktemp('classes')
-    random = np.random.default_rng(0)
-    for split, number in (('train', 32), ('val', 8)):
-        for name, hue in HUES.items():
-            (root / split / name).mkdir(parents=True)
-            for i in range(number):
-                picture = np.empty((72, 72, 3), np.uint8)
-                picture[..., 0] = hue
-                picture[..., 1:] = random.integers(100, 256, (72, 72, 2))
-                cv2.imwrite(str(root / split / name / f'{i}.png'), cv2.cvtColor(picture, cv2.COLOR_HSV2BGR))
+    make_class_folders(root)
     return root
 
 
@@ -62,10 +43,25 @@ def small_config(root, work_dir):
 
 
 def test_every_row_of_the_paper_has_its_configs():
-    assert PAPERS.keys() == {row.name for row in IMAGENET}
-    for name in PAPERS.values():
-        for prefix in ('', 'dy-'):
-            assert (CONFIGS / 'imagenet' / f'{prefix}{name}.py').is_file()
+    expected = {f'{prefix}{row.config}' for row in IMAGENET for prefix in ('', 'dy-')}
+    assert {path.stem for path in (CONFIGS / 'imagenet').glob('*.py')} == expected
+
+
+def test_made_set(class_folders, tmp_path):
+    make_class_folders(tmp_path, num_train=2, num_val=1)
+    for name, hue in HUES.items():
+        assert len(list((class_folders / 'train' / name).iterdir())) == 32
+        assert len(list((class_folders / 'val' / name).iterdir())) == 8
+        file = f'train/{name}/1.png'
+        assert (tmp_path / file).is_file()
+        hues = cv2.cvtColor(cv2.imread(str(class_folders / file)), cv2.COLOR_BGR2HSV)[..., 0].astype(int)
+        assert (abs((hues - hue + 90) % 180 - 90) <= 2).all()
+    first = 'train/red/0.png'
+    assert (tmp_path / first).read_bytes() == (class_folders / first).read_bytes()
+    make_class_folders(tmp_path, num_train=1, num_val=1, seed=1)
+    assert (tmp_path / first).read_bytes() != (class_folders / first).read_bytes()
+    with pytest.raises(ValueError, match='num_val=0'):
+        make_class_folders(tmp_path, num_val=0)
 
 
 def test_without_mmpretrain_the_neck_works():
@@ -106,16 +102,32 @@ def test_cuda_torchvision_beside_a_cpu_pytorch(tmp_path):
 
 
 @needs_mmpretrain
-@pytest.mark.parametrize('name', PAPERS)
-def test_networks_are_those_of_the_paper(name):
-    (row,) = (row for row in IMAGENET if row.name == name)
-    dynamic = build_model(load_config(CONFIGS / 'imagenet' / f'dy-{PAPERS[name]}.py'))
-    static = build_model(load_config(CONFIGS / 'imagenet' / f'{PAPERS[name]}.py'))
+@pytest.mark.parametrize('row', IMAGENET, ids=lambda row: row.name)
+def test_networks_are_those_of_the_paper(row):
+    dynamic = build_model(load_config(CONFIGS / 'imagenet' / f'dy-{row.config}.py'))
+    static = build_model(load_config(CONFIGS / 'imagenet' / f'{row.config}.py'))
     assert not list(dynamic_layers(static))
     images = torch.zeros(1, 3, 224, 224)
     for network, conv_cfg in ((dynamic, dict(type='DyConv2d')), (static, None)):
         cost, expected = count(network, images), count_imagenet(row, conv_cfg)
         assert (cost.params, cost.madds) == (expected.params, expected.madds)
+
+
+@needs_mmpretrain
+def test_pictures_are_normalised_as_in_training():
+    preprocessor = build_model(load_config(SMALL)).data_preprocessor
+    assert preprocessor.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
+    assert preprocessor.to_rgb
+
+
+@needs_mmpretrain
+def test_input_size_is_the_config_s():
+    config = load_config(CONFIGS / 'imagenet' / f'dy-{IMAGENET[-1].config}.py')
+    assert input_size_of(config) == (224, 224)
+    cost, expected = count_config(config), count_imagenet(IMAGENET[-1])
+    assert (cost.params, cost.madds) == (expected.params, expected.madds)
+    assert cost.part('backbone').params < cost.params
+    assert input_size_of(load_config(SMALL)) == (64, 64)
 
 
 @needs_mmpretrain
@@ -135,6 +147,9 @@ def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path
     assert {name for name, _ in ranking} == set(HUES)
     assert sum(score for _, score in ranking) == pytest.approx(1, abs=1e-4)
     assert ranking == sorted(ranking, key=lambda entry: -entry[1])
+    config = small_config(class_folders, tmp_path / 'all')
+    found = [classify(config, checkpoint, class_folders / 'val' / name / '1.png', topk=1)[0][0] for name in HUES]
+    assert sum(name == expected for name, expected in zip(found, HUES, strict=True)) >= 4
 
     backbone = MODELS.build(
         dict(
@@ -164,3 +179,31 @@ def test_class_folder_without_pictures(class_folders, tmp_path):
     dataset = ClassFolders(data_root=str(class_folders), data_prefix=dict(img_path='val'))
     assert dataset.metainfo['classes'] == tuple(sorted(HUES))
     assert len(dataset) == 8 * len(HUES)
+
+
+MISTAKES = {
+    'empty class': ('train.py', ['Every class folder must hold a picture', 'train/empty" holds none', 'remove it']),
+    'no data': ('train.py', ['The train set needs its folder at', 'none']),
+    'no picture': ('classify.py', ['The picture must be an existing file', 'none.png']),
+}
+
+
+@needs_mmpretrain
+@pytest.mark.parametrize('case', MISTAKES)
+def test_mistakes_through_the_tools(class_folders, tmp_path, monkeypatch, capfd, case):
+    tool, parts = MISTAKES[case]
+    root = shutil.copytree(class_folders, tmp_path / 'classes')
+    if case == 'empty class':
+        (root / 'train' / 'empty').mkdir()
+    options = f'train_dataloader.dataset.data_root={tmp_path / "none" if case == "no data" else root}'
+    arguments = ['--cfg-options', options, f'val_dataloader.dataset.data_root={root}', 'work_dir=work']
+    monkeypatch.setattr(sys, 'argv', [tool, str(SMALL), *(arguments if tool == 'train.py' else ['x.pth', 'none.png'])])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
+    output = ''.join(capfd.readouterr())
+    assert stop.value.code == 2
+    assert 'Traceback' not in output
+    (sentence,) = [line for line in output.splitlines() if line.startswith('error: ')]
+    for part in parts:
+        assert part in sentence

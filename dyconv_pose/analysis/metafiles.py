@@ -8,13 +8,14 @@ import yaml
 from .costs import Complexity
 from .estimators import read_config
 from .paper import IMAGENET
-from .zoo import COCO_FOLDER, IMAGENET_FOLDER, SYNTHETIC_FOLDER, cost_of, imagenet_cost, measured, paper_ap
+from .zoo import COCO_FOLDER, IMAGENET_FOLDER, SYNTHETIC_FOLDER, TAIL, cost_of, imagenet_cost, measured, paper_ap
 
 #: Folders with experiments on keypoints.
 POSE_FOLDERS = (COCO_FOLDER, COCO_FOLDER / 'ablations', SYNTHETIC_FOLDER)
 
-_HEAD = """# Written by tools/make_docs.py. Parameters and FLOPs, two for each multiply-add, are counted in the paper's accounting.
-# Results are measured by this project; what is named "Paper ..." is what the paper states (P: published, R: recalled).
+_HEAD = """# Written by tools/make_docs.py.
+# Counted, in the paper's accounting: Parameters and FLOPs (two per multiply-add).
+# Measured by this project: Results. Stated by the paper: what is named "Paper ..." (P: published, R: recalled).
 """
 
 _DYNAMIC, _STATIC = 'Dynamic Convolution', 'Static Twins of Dynamic Convolution'
@@ -106,11 +107,13 @@ def _model(
 
 
 def _results(root: Path, config_name: str, task: str, dataset: str, names: Mapping[str, str]) -> list[dict]:
-    scores = measured(root, config_name)
-    if scores is None:
+    run = measured(root, config_name)
+    if run is None:
         return []
-    metrics = {name: round(scores[key], 4) for name, key in names.items() if key in scores}
-    return [dict(Task=task, Dataset=dataset, Metrics=metrics)]
+    if dataset == 'COCO' and not config_name.endswith(TAIL):
+        dataset = 'COCO, in part'  # the recipes for small sets, which take whatever there is of it
+    metrics = {name: round(run['metrics'][key], 4) for name, key in names.items() if key in run['metrics']}
+    return [dict(Task=task, Dataset=dataset, Metrics=metrics, Run=run['title'])]
 
 
 def _training_data(config_name: str) -> list[str]:

@@ -58,7 +58,7 @@ def ablations_page(root: Path) -> str:
     def row(name: str, path: Path, what: str) -> list[str]:
         link = f'[`{name}`](../{path.relative_to(root).as_posix()})'
         stated = paper_ap(path.stem)
-        return [link, what, *_costs(cost_of(path)), f'{stated[0]:.1f}' if stated else '', _ap(root, path.stem)]
+        return [link, what, *_costs(cost_of(path)), f'{stated[0]:.1f}' if stated else '', _score(root, path.stem)]
 
     base_row = row('base', base, 'Four kernels, reduction 4, temperature 30; backbone and head dynamic.')
     header = [
@@ -118,19 +118,17 @@ def models_page(root: Path) -> str:
         path = root / COCO_FOLDER / f'{row.config}.py'
         ap, mark = paper_ap(row.config)
         link = _link(COCO_FOLDER, row.config)
-        rows.append([row.name, link, *_costs(cost_of(path)), f'{ap:.1f}', mark, _ap(root, row.config)])
-    costs = ['params', 'backbone', 'head', 'MAdds', 'backbone', 'head']
-    pose = markdown_table(['network', 'config', *costs, 'AP (paper)', 'mark', 'our AP'], rows)
+        rows.append([row.name, link, *_costs(cost_of(path)), f'{ap:.1f}', mark, _score(root, row.config)])
+    pose = markdown_table(['network', 'config', *_COSTS, 'AP (paper)', 'mark', 'our AP'], rows)
     rows = []
     for row in IMAGENET:
         for is_dynamic in (False, True):
             config = ('dy-' if is_dynamic else '') + row.config
             name = row.name if is_dynamic else row.name.removeprefix('DY-')
-            cost, scores = imagenet_cost(row.name, is_dynamic), measured(root, config)
-            ours = '-' if scores is None else f'{scores["accuracy/top1"]:.1f}'
+            cost = imagenet_cost(row.name, is_dynamic)
             counts = [f'{cost.params / 1e6:.2f}M', f'{cost.madds / 1e6:.1f}M', f'{cost.gflops:.3f}']
-            top1 = f'{row.top1[is_dynamic]:.1f}'
-            rows.append([name, _link(IMAGENET_FOLDER, config), *counts, top1, row.mark or '-', ours])
+            accuracy = [f'{row.top1[is_dynamic]:.1f}', row.mark or '-', _score(root, config, 'accuracy/top1')]
+            rows.append([name, _link(IMAGENET_FOLDER, config), *counts, *accuracy])
     header = ['network', 'config', 'params', 'MAdds', 'GFLOPs', 'top-1 (paper)', 'mark', 'our top-1']
     return _MODELS_PAGE.format(
         pose=pose, classification=markdown_table(header, rows), coco=COCO_FOLDER, imagenet=IMAGENET_FOLDER
@@ -181,10 +179,14 @@ def _link(folder: Path, config_name: str) -> str:
     return f'[`{config_name}`](../{folder.as_posix()}/{config_name}.py)'
 
 
-def _ap(root: Path, config_name: str) -> str:
-    """The AP in percent that was measured here, or a dash."""
-    scores = measured(root, config_name)
-    return '-' if scores is None else f'{100 * scores["coco/AP"]:.1f}'
+def _score(root: Path, config_name: str, metric: str = 'coco/AP') -> str:
+    """A score in percent that was measured here, or a dash. MMPose states an AP as a share, MMPretrain in percent."""
+    run = measured(root, config_name)
+    return '-' if run is None else f'{run["metrics"][metric] * (100 if metric == "coco/AP" else 1):.1f}'
+
+
+#: The columns of :func:`_costs`.
+_COSTS = ('params', 'backbone', 'head', 'MAdds', 'backbone', 'head')
 
 
 def _costs(cost: Complexity) -> list[str]:

@@ -14,9 +14,6 @@ COCO_FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap/coco')
 SYNTHETIC_FOLDER = COCO_FOLDER.parent / 'synthetic'
 IMAGENET_FOLDER = Path('configs/classification/imagenet')
 
-#: Where measured scores are: a file for each config, named like it, as ``tools/test.py --out`` writes it.
-SCORES_FOLDER = Path('benchmarks/accuracy')
-
 #: The experiment on which the ablations are based, without what all experiments on COCO have in their names.
 ABLATION_BASE, TAIL = 'td-hm_dy-mobilenetv2-x0.5-bneck', '_8xb64-210e_coco-256x192'
 
@@ -42,12 +39,12 @@ def paper_ap(config_name: str) -> tuple[float, str] | None:
     return stated.get(config_name)
 
 
-def measured(root: Path, config_name: str) -> dict[str, float] | None:
-    """The scores that this project measured with a config, by their names in MMEngine; ``None`` where it did not.
+def measured(root: Path, config_name: str) -> dict | None:
+    """What this project scored with a config: a record of ``tools/record_run.py``, or ``None`` where there is none.
 
     Args:
-        root: The project's folder.
+        root: The project's folder, whose ``results/`` holds the records; of several, the last by name counts.
         config_name: The name of the config, without ``.py``.
     """
-    path = root / SCORES_FOLDER / f'{config_name}.json'
-    return json.loads(path.read_text()) if path.is_file() else None
+    records = [json.loads(path.read_text()) for path in sorted((root / 'results').glob('*.json'))]
+    return next((run for run in reversed(records) if run['config'] == f'{config_name}.py'), None)

@@ -114,6 +114,11 @@ def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dic
         )
     for name, value in weights.items():
         if value.shape != own[name].shape:
+            if value.dim() == 5 and value.shape[1:] == own[name].shape[1:]:  # the bank of a dynamic layer
+                raise ValueError(
+                    f'The checkpoint "{path}" does not fit the config\'s network: {name} has K={len(value)} kernels '
+                    f'and needs K={len(own[name])}: set num_kernels={len(value)} in conv_cfg.'
+                )
             raise ValueError(
                 f'The checkpoint "{path}" does not fit the config\'s network: {name} has the shape '
                 f'{tuple(value.shape)} and needs {tuple(own[name].shape)}: was it trained with this config?'

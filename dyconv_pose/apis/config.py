@@ -44,14 +44,19 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
 
 
 def build_model(config: Config) -> nn.Module:
-    """Builds the pose estimator of a config, with random weights.
+    """Builds the network of a config, with random weights.
+
+    A ``data_preprocessor`` beside the model, as MMPretrain has it, becomes the model's, as in MMEngine's runner.
 
     Raises:
         ValueError: The config has a wrong key, an unknown type or a value out of range.
     """
     init_default_scope(config.get('default_scope', 'mmpose'))
+    model = config.model.copy()
+    if config.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', config.data_preprocessor)
     try:
-        return MODELS.build(config.model)
+        return MODELS.build(model)
     except BUILD_ERRORS as error:
         raise ValueError(f'The model of the config cannot be built: {describe(error)}') from error
 

@@ -79,6 +79,7 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
     require_files(config, ('test',))
     load_weights(build_model(config), checkpoint, trust)
     warnings = check_data(config, ('test',))
+    config.load_from, config.resume = None, False  # where training starts from would replace the weights
     runner = _build_runner(config)
     load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
     for line in warnings:

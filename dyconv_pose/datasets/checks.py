@@ -47,7 +47,7 @@ def require_files(config: Config, splits: Sequence[str] = SPLITS) -> None:
     for split in splits:
         for dataset in _split_datasets(config, split):
             annotations, folders, detections = _paths(dataset)
-            _require(split, annotations, 'annotation file')
+            _require(split, annotations, 'annotation file' if dataset.get('ann_file') else 'folder')
             for folder in folders:
                 _require(split, folder, 'image folder')
             if detections:

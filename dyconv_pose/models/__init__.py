@@ -4,5 +4,15 @@ from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
 from .dynamic import dynamic, make_dynamic
 from .heads import BottleneckHead
+from .warm_start import WarmStart
 
-__all__ = ['BottleneckHead', 'ConvPoolNeck', 'DyMobileNetV2', 'DyMobileNetV3', 'DyResNet', 'dynamic', 'make_dynamic']
+__all__ = [
+    'BottleneckHead',
+    'ConvPoolNeck',
+    'DyMobileNetV2',
+    'DyMobileNetV3',
+    'DyResNet',
+    'WarmStart',
+    'dynamic',
+    'make_dynamic',
+]

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONFIG = (
     ROOT / 'configs/body_2d_keypoint/topdown_heatmap/synthetic/'
-    'td-hm_dy-mobilenetv3-small-s16-bneck-narrow_1xb16-16e_synthetic-128x96.py'
+    'td-hm_dy-mobilenetv3-small-s16-bneck-narrow_1xb16-12e_synthetic-128x96.py'
 )
 
 

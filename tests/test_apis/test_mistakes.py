@@ -60,6 +60,10 @@ OPTIONS = {
     'wrong key': ('model.backbone.no_such_key=1', ['no_such_key', 'cannot be built']),
     'unknown type': ('model.backbone.type=NoSuchNetwork', ['NoSuchNetwork', 'cannot be built']),
     'value out of range': ('model.backbone.conv_cfg.num_kernels=0', ['num_kernels must be at least 1']),
+    'rule that matches nothing': (
+        'model.backbone.dynamic_convs=[layer99.*]',
+        ['must match at least one convolution of DyMobileNetV3', 'layer99.*', 'its convolutions are named'],
+    ),
     'place that is not there': ('model.backbone.type.deeper.still=1', ['option cannot be applied']),
     'missing data folder': ('train_dataloader.dataset.data_root=nowhere/', ['nowhere/annotations', 'docs/data.md']),
     'missing annotations': ('train_dataloader.dataset.ann_file=none.json', ['annotation file', 'none.json']),
@@ -170,10 +174,10 @@ def test_unreadable_image_in_a_test(run_tool, own_data, tmp_path):
     assert_one_sentence(status, output, 'val2017/000000000003.jpg', 'no image')
 
 
-def write_checkpoint(config, folder):
+def write_checkpoint(config, folder, options=None):
     from dyconv_pose.apis import build_model, load_config
 
-    torch.save(dict(state_dict=build_model(load_config(config)).state_dict()), folder / 'good.pth')
+    torch.save(dict(state_dict=build_model(load_config(config, options)).state_dict()), folder / 'good.pth')
     return folder / 'good.pth'
 
 
@@ -187,6 +191,28 @@ def test_checkpoints(run_tool, data, tmp_path):
     assert_one_sentence(*sentence, 'does not fit', 'such as weight')
     torch.save({'state_dict': {}, 'more': os.getcwd}, tmp_path / 'code.pth')
     assert_one_sentence(*run_tool('test.py', config, 'code.pth', '--gt-boxes'), '--trust-checkpoint')
+
+
+INIT_CFG = 'model.backbone.init_cfg'
+OTHER_K = {
+    'load_from': ['load_from={}'],
+    'Pretrained': [f'{INIT_CFG}.type=Pretrained', f'{INIT_CFG}.checkpoint={{}}', f'{INIT_CFG}.prefix=backbone.'],
+    'WarmStart': [f'{INIT_CFG}.type=WarmStart', f'{INIT_CFG}.checkpoint={{}}', f'{INIT_CFG}.prefix=backbone.'],
+    'test': None,
+}
+
+
+@pytest.mark.parametrize('case', OTHER_K)
+def test_checkpoint_with_another_number_of_kernels(run_tool, data, tmp_path, case):
+    config = write_config(tmp_path / 'config.py', data)
+    path = write_checkpoint(config, tmp_path, {'model.backbone.conv_cfg.num_kernels': 2})
+    options = [option.format(path) for option in OTHER_K[case] or ()]
+    if case == 'test':
+        status, output = run_tool('test.py', config, path, '--gt-boxes')
+    else:
+        status, output = run_tool('train.py', config, '--work-dir', 'work', '--cfg-options', *options)
+    parts = ['static twin'] if case == 'WarmStart' else ['K=4', 'K=2', 'num_kernels=2']
+    assert_one_sentence(status, output, *parts)
 
 
 def test_loss_that_is_no_number(run_tool, data, tmp_path):

@@ -127,3 +127,13 @@ def test_conv_cfg_reaches_any_mmcv_network():
     network = build(dict(type='ResNet', depth=18), conv_cfg=CONV_CFG)
     assert sum(1 for _ in dynamic_layers(network)) == 20  # the stem and the projections too
     assert isinstance(network.conv1, DyConv2d)
+
+
+def test_small_s16_is_small_without_its_last_stage():
+    whole = build(dict(type='MobileNetV3', arch='small', out_indices=(7,)))
+    ours = build(dict(type='DyMobileNetV3', arch='small-s16'))
+    ours.load_state_dict({key: value for key, value in whole.state_dict().items() if key in ours.state_dict()})
+    ours.eval(), whole.eval()
+    x = torch.randn(1, 3, 64, 64)
+    assert torch.equal(ours(x)[0], whole(x)[0])
+    assert ours(x)[0].shape == (1, 48, 4, 4)

@@ -7,9 +7,9 @@ _base_ = [
 
 model = dict(head=dict(decoder=_base_.codec))
 
-train_cfg = dict(max_epochs=16)
+train_cfg = dict(max_epochs=12)
 
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
-    dict(type='MultiStepLR', begin=0, end=16, milestones=[11, 14], gamma=0.1, by_epoch=True),
+    dict(type='MultiStepLR', begin=0, end=12, milestones=[8, 11], gamma=0.1, by_epoch=True),
 ]

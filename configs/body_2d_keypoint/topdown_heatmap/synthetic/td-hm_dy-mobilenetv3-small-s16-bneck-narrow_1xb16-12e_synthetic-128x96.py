@@ -1,4 +1,4 @@
-_base_ = ['./td-hm_mobilenetv3-small-s16-bneck-narrow_1xb16-16e_synthetic-128x96.py']
+_base_ = ['./td-hm_mobilenetv3-small-s16-bneck-narrow_1xb16-12e_synthetic-128x96.py']
 
 conv_cfg = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 
