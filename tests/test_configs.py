@@ -17,7 +17,8 @@ CONFIGS = sorted(
     for path in (ROOT / 'configs' / 'body_2d_keypoint').rglob('*.py')
     if not {'_base_', 'ablations'} & set(path.parts)
 )
-DYNAMIC = [path for path in CONFIGS if '_dy-' in path.name]
+#: The dynamic configs that have a static twin.
+DYNAMIC = [path for path in CONFIGS if '_dy-' in path.name and path.with_name(path.name.replace('_dy-', '_')).exists()]
 
 
 def name(path: Path) -> str:

@@ -5,7 +5,7 @@ load_from = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-1
 
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1200, val_interval=400)
 
-optim_wrapper = dict(optimizer=dict(type='Adam', lr=5e-4))
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=100, start_factor=0.001, by_epoch=False),
