@@ -188,7 +188,6 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         and isinstance(head, HeatmapHead)
         and type(head).predict is HeatmapHead.predict
         and type(head.decoder) is MSRAHeatmap
-        and not head.decoder.unbiased
         and test_cfg.get('flip_mode', 'heatmap') == 'heatmap'
         and not test_cfg.get('output_keypoint_indices')
         and set(preprocessor) == {'type', 'mean', 'std', 'bgr_to_rgb'}
@@ -205,4 +204,5 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         padding=steps[1].get('padding', 1.25),
         flip_test=bool(test_cfg.get('flip_test', False)),
         shift_heatmap=bool(test_cfg.get('shift_heatmap', False)),
+        blur_kernel_size=head.decoder.blur_kernel_size if head.decoder.unbiased else None,
     )

@@ -33,6 +33,7 @@ class TopdownSpec:
         padding: Factor by which boxes are enlarged.
         flip_test: Whether heatmaps are averaged with those of the mirror image.
         shift_heatmap: Whether the mirrored heatmaps are moved one pixel for it.
+        blur_kernel_size: Of unbiased decoding, see :func:`~dyconv_pose.inference.heatmaps.decode`.
     """
 
     input_size_wh: tuple[int, int]
@@ -42,6 +43,7 @@ class TopdownSpec:
     padding: float = 1.25
     flip_test: bool = True
     shift_heatmap: bool = True
+    blur_kernel_size: int | None = None
 
     def to_dict(self) -> dict:
         """Plain values, for JSON."""
@@ -103,7 +105,7 @@ class HeatmapStage:
         """Runs the network on a batch and decodes its heatmaps; see :class:`PersonStage`."""
         batch = self.normalize(np.stack([sample.data for sample in samples]))
         heatmaps = self.heatmaps(batch)
-        keypoints, scores = decode(heatmaps)
+        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
         height, width = heatmaps.shape[2:]
         regions = np.stack([sample.region for sample in samples])
         return Estimate(to_picture(keypoints, (width, height), regions), scores, heatmaps)

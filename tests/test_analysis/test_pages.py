@@ -34,7 +34,7 @@ def test_check_fails_where_a_page_is_old(monkeypatch, capsys):
 @pytest.mark.parametrize('name', [name for name in PAGES if name.endswith('.md')])
 def test_links_lead_somewhere(name):
     links = re.findall(r'\]\(([^)]+)\)', (ROOT / name).read_text())
-    assert len(links) >= 14
+    assert len(links) >= 2
     assert not [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()]
 
 

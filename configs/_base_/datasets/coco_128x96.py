@@ -3,7 +3,9 @@
 # of these heatmaps is four pixels wide, so targets and decoding are unbiased (DARK) instead of rounded to cells.
 _base_ = ['./coco_256x192.py']
 
-codec = dict(type='MSRAHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.25, unbiased=True)
+codec = dict(
+    type='MSRAHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.25, unbiased=True, blur_kernel_size=7
+)
 
 train_pipeline = [
     dict(type='LoadImage'),
