@@ -14,8 +14,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='the file to write')
-    parser.add_argument('--batch', type=int, help='1: only one person at a time, which runs faster (default: any number)')
-    parser.add_argument('--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)")
+    parser.add_argument(
+        '--batch', type=int, help='1: only one person at a time, which runs faster (default: any number)'
+    )
+    parser.add_argument(
+        '--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)"
+    )
     parser.add_argument('--half-bank', action='store_true', help='store the kernel banks in float16')
     parser.add_argument('--pictures', nargs='+', default=[], metavar='PICTURE', help='check the file on these too')
     parser.add_argument(

@@ -50,7 +50,8 @@ def to_deploy(model: nn.Module, target: str = 'torch') -> nn.Module:
     """
     if target not in TARGETS:
         raise ValueError(f'target must be one of {TARGETS}, got {target!r}.')
-    model = copy.deepcopy(model).eval().requires_grad_(False)
+    model = copy.deepcopy(model).requires_grad_(False)
+    model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
     _fold_within(holder, target)
     return holder[0]

@@ -77,7 +77,9 @@ def read_exported(path: str | Path) -> ExportedModel:
     try:
         entries = dict(_entries(path.read_bytes()))
     except (IndexError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f'The model must be a whole ONNX file, "{path}" is none: copy it again, or {remedy}.') from error
+        raise ValueError(
+            f'The model must be a whole ONNX file, "{path}" is none: copy it again, or {remedy}.'
+        ) from error
     if METADATA_KEY not in entries:
         raise ValueError(f'A model must carry the metadata of dyconv_pose, "{path}" has none: {remedy}.')
     try:
