@@ -101,7 +101,7 @@ def export_onnx(
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference of two arrays over the largest magnitude of the second; infinite where one is no number."""
+    """The largest difference of two arrays over the largest magnitude of the second; infinite for NaN."""
     error = float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-30))
     return error if np.isfinite(error) else float('inf')
 

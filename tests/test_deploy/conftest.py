@@ -3,10 +3,10 @@
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from small_network import CONFIG, enliven, small_config
 
 from dyconv_pose.apis import build_model, load_config, load_estimator
 from dyconv_pose.deploy import export_onnx
-from small_network import CONFIG, enliven, small_config
 
 
 @pytest.fixture(scope='session')
