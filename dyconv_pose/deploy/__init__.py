@@ -1,7 +1,7 @@
 """Deployment: folding, export, and a runtime that needs neither torch nor MMPose.
 
-:func:`load_exported` runs an exported file. :func:`to_deploy`, :class:`PoseNetwork` and :func:`export_onnx` make one,
-and are imported only when they are asked for, since they need torch.
+:func:`load_exported` runs an exported file. What makes one, :func:`to_deploy` and :func:`export_onnx`, needs torch and
+is imported only when it is asked for.
 """
 
 from importlib import import_module
@@ -9,9 +9,9 @@ from importlib import import_module
 from .metadata import ExportedModel, read_exported
 from .runtime import load_exported
 
-_NEED_TORCH = {'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
+_NEED_TORCH = {'Plan': 'fold', 'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
 
-__all__ = ['ExportedModel', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
+__all__ = ['ExportedModel', 'Plan', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
 
 
 def __getattr__(name: str) -> object:

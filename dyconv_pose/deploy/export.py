@@ -1,9 +1,6 @@
 """Export of a trained network to an ONNX file that checks itself before it is left."""
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +14,8 @@ from dyconv_pose.inference.pictures import read_picture
 from dyconv_pose.inference.types import Picture
 
 from .fold import PoseNetwork, store_banks_in_half, to_deploy
-from .metadata import METADATA_KEY, ExportedModel
+from .metadata import ExportedModel
+from .onnx_file import write_onnx
 from .runtime import ExportedNetwork, open_session
 
 #: The lowest version of ONNX's operators in which the exporter writes.
@@ -92,7 +90,7 @@ def export_onnx(
     model = ExportedModel(stage.spec, stage.keypoint_set, batch, opset, half_bank, source=source)
     unchecked = out.with_name(f'.{out.name}.unchecked')
     try:
-        _write(network, model, unchecked)
+        write_onnx(network, model, unchecked)
         errors = _check(unchecked, model, reference, inputs)
         unchecked.replace(out)
     finally:
@@ -153,52 +151,6 @@ def _as_function(network: nn.Module) -> ExportedNetwork:
     return run
 
 
-def _write(network: nn.Module, model: ExportedModel, path: Path) -> None:
-    """Exports a deployed network to a file.
-
-    Raises:
-        ValueError: Something in the network cannot be expressed in the opset.
-    """
-    width, height = model.spec.input_size_wh
-    # Two samples stand for any number, for torch.export takes a batch of one for fixed.
-    example = (torch.zeros(model.batch or 2, 3, height, width),)
-    shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
-    try:
-        with _quiet():
-            program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
-            exported = torch.onnx.export(
-                program,
-                dynamo=True,
-                opset_version=model.opset,
-                input_names=['input'],
-                output_names=['heatmaps'],
-                verbose=False,
-            )
-    except RuntimeError as error:  # the base of what torch.export and torch.onnx raise
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ValueError(
-            f'The network cannot be exported to opset {model.opset}: {first} (try a higher --opset).'
-        ) from error
-    written = exported.model.opset_imports.get('')
-    if written != model.opset:
-        raise ValueError(f'The network cannot be expressed in opset {model.opset}: try --opset {written}.')
-    _forget_origins(exported.model)
-    exported.model.metadata_props[METADATA_KEY] = model.to_json()
-    exported.save(str(path), external_data=False)
-
-
-def _forget_origins(graph_model: object) -> None:
-    """Removes what the exporter notes of the Python source, with its paths, at every node and value."""
-    values = [*graph_model.graph.inputs, *graph_model.graph.initializers.values()]
-    for node in graph_model.graph:
-        node.metadata_props.clear()
-        values += node.outputs
-    for value in values:
-        value.metadata_props.clear()
-    graph_model.graph.metadata_props.clear()
-    graph_model.metadata_props.clear()
-
-
 def _check(path: Path, model: ExportedModel, reference: object, inputs: dict[str, np.ndarray]) -> dict[str, float]:
     """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`.
 
@@ -222,17 +174,3 @@ def _check(path: Path, model: ExportedModel, reference: object, inputs: dict[str
             f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --half-bank.'
         )
     return errors
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences the exporter's notes on packages that are not needed."""
-    logger = logging.getLogger('torch.onnx')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logger.setLevel(level)

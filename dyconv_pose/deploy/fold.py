@@ -1,6 +1,7 @@
 """Turns a trained network into the one that is deployed: folded, frozen, and in forms that a purpose needs."""
 
 import copy
+from dataclasses import dataclass
 
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
@@ -10,8 +11,37 @@ from dyconv_pose.layers import DyConv2d
 
 from .layers import DeployedDyConv2d
 
-#: What a network can be deployed for: to run in torch; to be exported for any batch size; or for batches of one.
-TARGETS = ('torch', 'any_batch', 'batch_1')
+
+@dataclass(frozen=True)
+class Plan:
+    """In which form each kind of dynamic layer runs; see :class:`~dyconv_pose.deploy.layers.DeployedDyConv2d`.
+
+    Attributes:
+        pointwise: The form of 1x1 layers without groups.
+        dense: The form of larger layers without groups.
+        grouped: The form of layers with groups, depthwise ones among them.
+        aggregation: How kernels are mixed.
+    """
+
+    pointwise: str
+    dense: str
+    grouped: str
+    aggregation: str = 'product'
+
+    def form_for(self, layer: DyConv2d) -> str:
+        """The form of a layer."""
+        if layer.groups > 1:
+            return self.grouped
+        return self.pointwise if layer.kernel_size == (1, 1) else self.dense
+
+
+#: Plans by purpose. In torch, and with a batch of one, a convolution can have B * G groups. A graph with a free batch
+#: size cannot: there a dense layer is a product of shifted copies, and a grouped one mixes its kernels' outputs.
+PLANS = {
+    'torch': Plan('product', 'grouped', 'grouped'),
+    'any_batch': Plan('product', 'product', 'mixed'),
+    'batch_1': Plan('grouped', 'grouped', 'grouped'),
+}
 
 _STATIC = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -34,42 +64,31 @@ class PoseNetwork(nn.Module):
         return self.head(features if self.neck is None else self.neck(features))
 
 
-def to_deploy(model: nn.Module, target: str = 'torch') -> nn.Module:
+def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
 
     Args:
         model: A backbone, a head or a whole estimator, static or dynamic; left as it is.
-        target: ``'torch'`` to stay in torch, ``torch.compile`` included; ``'any_batch'`` for export to a graph with
-            a free batch size; ``'batch_1'`` for export to a graph that takes batches of one.
+        plan: ``'torch'`` to stay in torch, ``torch.compile`` included; ``'any_batch'`` for export to a graph with a
+            free batch size; ``'batch_1'`` for export to a graph that takes batches of one; or a plan of one's own.
 
     Returns:
         A copy of the same class in evaluation mode, without gradients, that computes the same function.
 
     Raises:
-        ValueError: The target is unknown.
+        ValueError: The plan is unknown, or gives a layer a form that does not fit it.
     """
-    if target not in TARGETS:
-        raise ValueError(f'target must be one of {TARGETS}, got {target!r}.')
+    if isinstance(plan, str) and plan not in PLANS:
+        raise ValueError(f'plan must be one of {tuple(PLANS)} or a Plan, got {plan!r}.')
+    plan = PLANS[plan] if isinstance(plan, str) else plan
     model = copy.deepcopy(model).requires_grad_(False)
     model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
-    _fold_within(holder, target)
+    _fold_within(holder, plan)
     return holder[0]
 
 
-def form_for(layer: DyConv2d, target: str) -> str:
-    """The form of :data:`~dyconv_pose.deploy.layers.FORMS` in which a layer runs.
-
-    A pointwise layer is a matrix product everywhere. Where the batch size is free, a graph cannot have B * G groups:
-    a dense layer is then a product of shifted copies, and a grouped one mixes the outputs of its kernels.
-    """
-    is_pointwise = layer.kernel_size == (1, 1) and layer.groups == 1
-    if target == 'any_batch':
-        return 'product' if layer.groups == 1 else 'mixed'
-    return 'product' if is_pointwise and target == 'torch' else 'grouped'
-
-
-def _fold_within(parent: nn.Module, target: str) -> None:
+def _fold_within(parent: nn.Module, plan: Plan) -> None:
     """Replaces the convolutions of a module, and of all modules in it, and the normalisations that follow them.
 
     A normalisation follows a convolution if it is the next child of the same module, which is how MMPose's blocks
@@ -79,20 +98,20 @@ def _fold_within(parent: nn.Module, target: str) -> None:
     foldable = not isinstance(parent, ConvModule) or parent.order.index('norm') == parent.order.index('conv') + 1
     for name, child in list(parent.named_children()):
         if isinstance(child, _BatchNorm) and previous is not None and _can_fold(previous[1], child):
-            parent._modules[previous[0]] = _deployed(previous[1], target, *_scale_and_shift(child))
+            parent._modules[previous[0]] = _deployed(previous[1], plan, *_scale_and_shift(child))
             parent._modules[name] = nn.Identity()
             previous = None
             continue
         if previous is not None:
-            parent._modules[previous[0]] = _deployed(previous[1], target)
+            parent._modules[previous[0]] = _deployed(previous[1], plan)
         previous = (name, child) if isinstance(child, (DyConv2d, *_STATIC)) and foldable else None
         if previous is None:
             if isinstance(child, DyConv2d):
-                parent._modules[name] = _deployed(child, target)
+                parent._modules[name] = _deployed(child, plan)
             else:
-                _fold_within(child, target)
+                _fold_within(child, plan)
     if previous is not None:
-        parent._modules[previous[0]] = _deployed(previous[1], target)
+        parent._modules[previous[0]] = _deployed(previous[1], plan)
 
 
 def _can_fold(conv: nn.Module, norm: _BatchNorm) -> bool:
@@ -108,10 +127,10 @@ def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
-def _deployed(conv: nn.Module, target: str, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:
+def _deployed(conv: nn.Module, plan: Plan, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:
     """The layer that computes ``scale * conv(x) + shift``."""
     if isinstance(conv, DyConv2d):
-        return DeployedDyConv2d(conv, form_for(conv, target), scale, shift)
+        return DeployedDyConv2d(conv, plan.form_for(conv), scale, shift, plan.aggregation)
     if scale is None:
         return conv
     dtype, weight = conv.weight.dtype, conv.weight.double()

@@ -19,6 +19,9 @@ from dyconv_pose.layers.dynamic_conv import DyConv2d, aggregate
 #: How a deployed layer convolves each sample with its own kernel; all are the same function.
 FORMS = ('grouped', 'product', 'mixed')
 
+#: How it mixes the kernels: as a matrix product of attention and bank, or as a sum of scaled kernels.
+AGGREGATIONS = ('product', 'sum')
+
 
 class DeployedDyConv2d(nn.Module):
     """A :class:`DyConv2d` that only runs.
@@ -30,6 +33,7 @@ class DeployedDyConv2d(nn.Module):
             G = 1. ``'mixed'``: the mixture of the outputs of K static convolutions, at K times the multiply-adds.
         scale: (C_out,), what the output is multiplied with, or ``None``.
         shift: (C_out,), what is then added to the output, or ``None``.
+        aggregation: One of :data:`AGGREGATIONS`.
 
     Attributes:
         bank: The kernels (K, C_out, C_in / G, k, k), in the form ``'product'`` with the elements of a kernel before its
@@ -38,7 +42,7 @@ class DeployedDyConv2d(nn.Module):
         static_bias: (C_out,), the part of the bias that is the same for all kernels, or ``None``.
 
     Raises:
-        ValueError: The form is unknown or does not fit the layer.
+        ValueError: The form or the aggregation is unknown, or the form does not fit the layer.
     """
 
     # What depends on the layer's geometry alone is that of the trained layer.
@@ -46,15 +50,22 @@ class DeployedDyConv2d(nn.Module):
     extra_repr = DyConv2d.extra_repr
 
     def __init__(
-        self, source: DyConv2d, form: str = 'grouped', scale: Tensor | None = None, shift: Tensor | None = None
+        self,
+        source: DyConv2d,
+        form: str = 'grouped',
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
+        aggregation: str = 'product',
     ) -> None:
         super().__init__()
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(f'aggregation must be one of {AGGREGATIONS}, got {aggregation!r}.')
         if form not in FORMS or (form == 'product' and source.groups != 1):
             raise ValueError(f'form must be one of {FORMS}, "product" for groups=1, got {form!r}.')
         geometry = ('in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups')
         for name in (*geometry, 'padding_mode', 'num_kernels'):
             setattr(self, name, getattr(source, name))
-        self.form = form
+        self.form, self.aggregation = form, aggregation
         weight, bias, dtype = source.weight.detach().double(), source.bias, source.weight.dtype
         if scale is not None:
             weight = weight * scale.double()[:, None, None, None]
@@ -89,10 +100,18 @@ class DeployedDyConv2d(nn.Module):
             y = y + self.static_bias[:, None, None]
         return y
 
+    def _kernels(self, attention: Tensor) -> Tensor:
+        """Maps attention weights (B, K) to each sample's kernel, (B, ...) for a bank (K, ...)."""
+        bank = self.bank.to(attention.dtype)
+        if self.aggregation == 'product':
+            return aggregate(attention, bank)
+        shares = attention.reshape(*attention.shape, *[1] * (bank.dim() - 1))
+        return sum(shares[:, index] * kernel for index, kernel in enumerate(bank))
+
     def _grouped(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """All samples side by side as the channels of one, convolved with B * G groups."""
         batch = x.shape[0]
-        weight = aggregate(attention, self.bank.to(x.dtype)).flatten(0, 1)  # (B * C_out, C_in / G, k, k)
+        weight = self._kernels(attention).flatten(0, 1)  # (B * C_out, C_in / G, k, k)
         x = x.reshape(1, batch * self.in_channels, *x.shape[2:])
         y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, batch * self.groups)
         return y.reshape(batch, self.out_channels, *y.shape[2:])
@@ -109,7 +128,7 @@ class DeployedDyConv2d(nn.Module):
             for left in range(0, gap_x * columns, gap_x)
         ]
         seen = torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]  # (B, k * k * C_in, H_out, W_out)
-        matrices = aggregate(attention, self.bank.to(x.dtype))  # (B, C_out, k * k * C_in)
+        matrices = self._kernels(attention)  # (B, C_out, k * k * C_in)
         return torch.bmm(matrices, seen.flatten(2)).unflatten(2, (height, width))
 
     def _mixed(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:

@@ -85,8 +85,8 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
     kept = tmp_path / 'model.onnx'
     kept.write_text('an older file')
 
-    def slightly_wrong(model, target):
-        deployed = to_deploy(model, target)
+    def slightly_wrong(model, plan):
+        deployed = to_deploy(model, plan)
         deployed.head.final_layer.weight.data[0] *= 1.01
         return deployed
 
@@ -124,7 +124,7 @@ def test_an_operator_that_onnx_does_not_have(estimator, tmp_path, monkeypatch):
         def forward(self, x):
             return torch.special.airy_ai(x)
 
-    monkeypatch.setattr(export, 'to_deploy', lambda model, target: model)
+    monkeypatch.setattr(export, 'to_deploy', lambda model, plan: model)
     monkeypatch.setattr(export, 'PoseNetwork', lambda model: Strange())
     with pytest.raises(ValueError, match='cannot be exported to opset 18'):
         export_onnx(estimator, tmp_path / 'model.onnx')

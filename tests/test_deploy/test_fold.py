@@ -8,7 +8,7 @@ from small_network import CONV_CFG, stir
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.deploy.fold import TARGETS
+from dyconv_pose.deploy.fold import PLANS, Plan
 from dyconv_pose.deploy.layers import DeployedDyConv2d
 from dyconv_pose.layers import DyConv2d, dynamic_layers
 
@@ -50,8 +50,8 @@ def test_deployed_networks_are_the_same_function(name):
     before = {key: value.clone() for key, value in network.state_dict().items()}
     expected = last(network(x))
     assert expected.std() > 1e-3
-    for target in TARGETS:
-        deployed = to_deploy(network, target)
+    for plan in (*PLANS, Plan('mixed', 'product', 'grouped', 'sum')):
+        deployed = to_deploy(network, plan)
         assert distance(last(deployed(x)), expected) < 1e-12
         assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
         assert not list(dynamic_layers(deployed)) and not any(p.requires_grad for p in deployed.parameters())
@@ -114,26 +114,26 @@ def test_a_layer_alone_is_deployed():
     assert isinstance(to_deploy(layer), DeployedDyConv2d)
 
 
-@pytest.mark.parametrize('target', TARGETS)
+@pytest.mark.parametrize('plan', PLANS)
 @pytest.mark.parametrize('name', ['resnet10', 'head-b', 'head-a'])
-def test_torch_export(name, target):
-    check_torch_export(name, target)
+def test_torch_export(name, plan):
+    check_torch_export(name, plan)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('target', TARGETS)
+@pytest.mark.parametrize('plan', PLANS)
 @pytest.mark.parametrize('name', sorted(set(NETWORKS) - {'resnet10', 'head-b', 'head-a'}))
-def test_torch_export_of_the_others(name, target):
-    check_torch_export(name, target)
+def test_torch_export_of_the_others(name, plan):
+    check_torch_export(name, plan)
 
 
-def check_torch_export(name, target):
-    network, x = network_and_input(name, batch=1 if target == 'batch_1' else 2)
-    deployed = to_deploy(network, target)
-    free = None if target == 'batch_1' else {0: torch.export.Dim('batch')}
+def check_torch_export(name, plan):
+    network, x = network_and_input(name, batch=1 if plan == 'batch_1' else 2)
+    deployed = to_deploy(network, plan)
+    free = None if plan == 'batch_1' else {0: torch.export.Dim('batch')}
     shapes = ((free,),) if isinstance(x, tuple) else (free,)
     program = torch.export.export(deployed, (x,), dynamic_shapes=shapes, strict=False).module()
-    for batch in (1,) if target == 'batch_1' else (1, 2, 7):
+    for batch in (1,) if plan == 'batch_1' else (1, 2, 7):
         _, x = network_and_input(name, batch)
         assert distance(last(program(x)), last(network(x))) < 1e-12
 
@@ -147,7 +147,9 @@ def test_torch_compile_without_graph_breaks(name):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="target must be one of .*, got 'cuda'"):
+    with pytest.raises(ValueError, match="plan must be one of .*, got 'cuda'"):
         to_deploy(nn.Conv2d(1, 1, 1), 'cuda')
+    with pytest.raises(ValueError, match='aggregation must be one of'):
+        DeployedDyConv2d(DyConv2d(4, 4, 3), aggregation='mean')
     with pytest.raises(ValueError, match='form must be one of'):
         DeployedDyConv2d(DyConv2d(4, 4, 3, groups=2), 'product')
