@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_network import ROOT
+from small_network import CONFIG, ROOT, enliven
 
+from dyconv_pose.apis import load_estimator
 from dyconv_pose.deploy import export, load_exported, read_exported
 from dyconv_pose.deploy.export import export_onnx
 from dyconv_pose.deploy.runtime import open_session
@@ -191,3 +192,16 @@ def test_import_needs_no_torch():
     done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
     assert done.returncode == 0, done.stderr
     assert Path(ROOT / 'tools/export.py').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('batch', [None, 1])
+@pytest.mark.parametrize(
+    'name', ['dy-mobilenetv2', 'dy-mobilenetv2-bneck', 'dy-mobilenetv3-small', 'dy-res18', 'dy-vipnas-mbv3', 'res18']
+)
+def test_networks_of_the_configs(tmp_path, name, batch):
+    pytest.importorskip('onnxscript')
+    (config,) = CONFIG.parent.glob(f'td-hm_{name}_8xb64-210e_coco-256x192.py')
+    estimator = load_estimator(config, None)
+    enliven(estimator.stage.network.model)
+    assert max(export_onnx(estimator, tmp_path / 'model.onnx', batch).errors.values()) <= 1e-4
