@@ -1,6 +1,7 @@
 """Finds keypoints in pictures, folders, videos and camera streams."""
 
 import argparse
+from importlib.util import find_spec
 
 from dyconv_pose.cli import run
 from dyconv_pose.deploy.runtime import BACKENDS, load_exported
@@ -63,6 +64,11 @@ def load(args: argparse.Namespace, persons: PersonSource) -> PoseEstimator:
     options = dict(batch_size=args.batch_size, flip_test=args.flip_test, persons=persons, keep_heatmaps=args.heatmaps)
     if args.is_exported:
         return load_exported(*args.network, backend=args.backend, **options)
+    if find_spec('torch') is None or find_spec('mmpose') is None:
+        raise ImportError(
+            'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
+            'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
+        )
     from dyconv_pose.apis.estimator import load_estimator
 
     return load_estimator(*args.network, device=args.device, trust=args.trust_checkpoint, **options)

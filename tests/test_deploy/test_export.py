@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -186,18 +185,28 @@ def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, pi
     np.testing.assert_allclose(found, expected, atol=0.1)
     done = without_torch(TOOL, exported[0], '--out-dir', tmp_path)
     assert done.returncode == 2 and 'INPUT' in done.stderr
+    done = without_torch(TOOL, 'config.py', 'a.pth', picture, '--out-dir', tmp_path)
+    assert done.returncode == 2 and 'need PyTorch and MMPose' in done.stderr.strip().splitlines()[-1]
 
 
 def test_import_needs_no_torch():
     done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
     assert done.returncode == 0, done.stderr
-    assert Path(ROOT / 'tools/export.py').is_file()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('batch', [None, 1])
 @pytest.mark.parametrize(
-    'name', ['dy-mobilenetv2', 'dy-mobilenetv2-bneck', 'dy-mobilenetv3-small', 'dy-res18', 'dy-vipnas-mbv3', 'res18']
+    'name',
+    [
+        'dy-mobilenetv2',
+        'dy-mobilenetv2-bneck',
+        'dy-mobilenetv3-small',
+        'dy-res18',
+        'dy-vipnas-mbv3',
+        'dy-litehrnet-18',
+        'res18',
+    ],
 )
 def test_networks_of_the_configs(tmp_path, name, batch):
     pytest.importorskip('onnxscript')
