@@ -33,11 +33,10 @@ DYNAMIC = f'{FOLDER}/td-hm_dy-mobilenetv2-bneck_8xb64-210e_coco-256x192.py'
 #: What was tried for batches of one, beside the plans that the export uses.
 TRIED = {
     **PLANS,
-    'computed': Plan('grouped', 'grouped', 'grouped'),
-    'computed, sum': Plan('grouped', 'grouped', 'grouped', 'sum'),
-    'product': Plan('product', 'grouped', 'grouped'),
+    'aggregated by a product': Plan('grouped', 'grouped', 'grouped'),
+    'pointwise as products': Plan('product', 'grouped', 'grouped'),
     'depthwise mixed': Plan('grouped', 'grouped', 'mixed'),
-    'depthwise mixed, product': Plan('product', 'grouped', 'mixed'),
+    'depthwise mixed, pointwise as products': Plan('product', 'grouped', 'mixed'),
     'depthwise mixed, sum': Plan('grouped', 'grouped', 'mixed', 'sum'),
 }
 

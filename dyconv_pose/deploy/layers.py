@@ -94,11 +94,11 @@ class DeployedDyConv2d(nn.Module):
         attention = self.attention(x)  # (B, K)
         x, padding = self._pad(x)
         y = getattr(self, f'_{self.form}')(x, attention, padding)  # (B, C_out, H_out, W_out)
+        if self.form == 'grouped':
+            return y
         if self.bias is not None:
-            y = y + aggregate(attention, self.bias)[:, :, None, None]
-        elif self.static_bias is not None and self.form != 'mixed':
-            y = y + self.static_bias[:, None, None]
-        return y
+            return y + aggregate(attention, self.bias)[:, :, None, None]
+        return y if self.static_bias is None or self.form == 'mixed' else y + self.static_bias[:, None, None]
 
     def _kernels(self, attention: Tensor) -> Tensor:
         """Maps attention weights (B, K) to each sample's kernel, (B, ...) for a bank (K, ...)."""
@@ -112,8 +112,12 @@ class DeployedDyConv2d(nn.Module):
         """All samples side by side as the channels of one, convolved with B * G groups."""
         batch = x.shape[0]
         weight = self._kernels(attention).flatten(0, 1)  # (B * C_out, C_in / G, k, k)
+        # Within the convolution, so that runtimes fuse what follows it.
+        bias = None if self.static_bias is None else self.static_bias.expand(batch, -1).flatten()
+        if self.bias is not None:
+            bias = aggregate(attention, self.bias).flatten()
         x = x.reshape(1, batch * self.in_channels, *x.shape[2:])
-        y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, batch * self.groups)
+        y = F.conv2d(x, weight, bias, self.stride, padding, self.dilation, batch * self.groups)
         return y.reshape(batch, self.out_channels, *y.shape[2:])
 
     def _product(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:

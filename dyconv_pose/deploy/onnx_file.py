@@ -65,13 +65,15 @@ def _forget_origins(graph_model: object) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences the exporter's notes on packages that are not needed."""
-    logger = logging.getLogger('torch.onnx')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Silences the exporter's notes on packages that are not needed and on its way to an opset."""
+    loggers = [logging.getLogger(name) for name in ('torch.onnx', 'onnxscript')]
+    levels = [logger.level for logger in loggers]
     try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
