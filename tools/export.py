@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='the file to write')
-    parser.add_argument('--batch', type=int, help='1: one person at a time, the fastest (default: any number)')
+    parser.add_argument('--batch', type=int, help='1: one person at a time, quickest in OpenVINO (default: any number)')
     parser.add_argument(
         '--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)"
     )
