@@ -65,7 +65,7 @@ def export_onnx(
         out: The file to write.
         batch: ``1`` for a graph that takes batches of one, and runs them the fastest; ``None`` for a free batch size.
         opset: The version of ONNX's operators, at least :data:`LOWEST_OPSET`.
-        half_bank: Whether kernel banks are stored in float16, which halves the file; they are computed with in float32.
+        half_bank: Whether kernel banks are stored in float16, for a file smaller by a third; they compute in float32.
         pictures: Pictures to check the file on, besides random input; each is taken whole.
         source: What the metadata name as the origin.
 
