@@ -124,7 +124,7 @@ def _check_arguments(estimator: PoseEstimator, out: Path, batch: int | None, ops
         raise FileNotFoundError(f'The exported file must go into an existing folder, got "{out.parent}".')
     if not isinstance(estimator.stage, HeatmapStage) or not hasattr(estimator.stage.network, 'model'):
         raise ValueError(
-            "Export is for heatmap networks with MMPose's MSRAHeatmap codec and plain test pipeline (no UDP, DARK or "
+            "Export is for heatmap networks with MMPose's MSRAHeatmap codec and plain test pipeline (no UDP or "
             'SimCC), which is not what the config describes: run it in torch by tools/infer.py.'
         )
 
