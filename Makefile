@@ -14,12 +14,12 @@ help: ## Show this list
 
 install: $(INSTALLED) ## Make .venv with everything in it
 
-$(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.txt requirements/mmpose.txt setup.cfg pyproject.toml
+$(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.txt requirements/mmpose.txt requirements/deploy.txt setup.cfg pyproject.toml
 	@test -x $(BIN)/python || { echo "Making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing PyTorch into $(VENV) ..."
 	@$(PIP) install -qq -r requirements/torch.txt
 	@echo "Installing the other requirements ..."
-	@$(PIP) install -qq -r requirements/runtime.txt -r requirements/dev.txt
+	@$(PIP) install -qq -r requirements/runtime.txt -r requirements/dev.txt -r requirements/deploy.txt
 	@$(PIP) install -qq --no-deps -r requirements/mmpose.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@

@@ -1,9 +1,11 @@
 """Finds keypoints in pictures, folders, videos and camera streams."""
 
 import argparse
+from importlib.util import find_spec
 
-from dyconv_pose.apis.estimator import load_estimator
 from dyconv_pose.cli import run
+from dyconv_pose.deploy.runtime import BACKENDS, load_exported
+from dyconv_pose.inference import PersonSource, PoseEstimator
 from dyconv_pose.inference.choose import PERSON_SOURCES, choose_persons, fell_back
 from dyconv_pose.inference.progress import RichProgress
 from dyconv_pose.inference.run_options import RunOptions
@@ -12,11 +14,17 @@ from dyconv_pose.inference.running import Run
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        usage='%(prog)s [options] --out-dir FOLDER CONFIG CHECKPOINT INPUT...\n'
+        '       %(prog)s [options] --out-dir FOLDER MODEL.onnx INPUT...',
+    )
     parser.add_argument(
-        'inputs', nargs='+', metavar='INPUT', help='pictures, folders, patterns ("*.jpg"), videos, webcam or webcam:1'
+        'network',
+        nargs='+',
+        metavar='CONFIG CHECKPOINT INPUT',
+        help='a config file and a checkpoint, or a file of tools/export.py; then pictures, folders, patterns '
+        '("*.jpg"), videos, webcam or webcam:1',
     )
     parser.add_argument('--out-dir', required=True, help='where results.json and the overlays go')
     parser.add_argument('--boxes', default='hog', metavar='SOURCE', help=f'where the persons are: {PERSON_SOURCES}')
@@ -41,7 +49,29 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
-    return parser.parse_args()
+    parser.add_argument('--backend', choices=BACKENDS, default=BACKENDS[0], help='what runs an exported file')
+    args = parser.parse_args()
+    args.is_exported = args.network[0].lower().endswith('.onnx')
+    count = 1 if args.is_exported else 2
+    args.network, args.inputs = args.network[:count], args.network[count:]
+    if not args.inputs:
+        parser.error('the following arguments are required: INPUT')
+    return args
+
+
+def load(args: argparse.Namespace, persons: PersonSource) -> PoseEstimator:
+    """Loads the network; torch and MMPose are imported only for a checkpoint."""
+    options = dict(batch_size=args.batch_size, flip_test=args.flip_test, persons=persons, keep_heatmaps=args.heatmaps)
+    if args.is_exported:
+        return load_exported(*args.network, backend=args.backend, **options)
+    if find_spec('torch') is None or find_spec('mmpose') is None:
+        raise ImportError(
+            'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
+            'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
+        )
+    from dyconv_pose.apis.estimator import load_estimator
+
+    return load_estimator(*args.network, device=args.device, trust=args.trust_checkpoint, **options)
 
 
 def main() -> int:
@@ -58,16 +88,7 @@ def main() -> int:
         detect_every=args.detect_every,
         max_frames=args.max_frames,
     )
-    estimator = load_estimator(
-        args.config,
-        args.checkpoint,
-        device=args.device,
-        batch_size=args.batch_size,
-        flip_test=args.flip_test,
-        persons=persons,
-        keep_heatmaps=args.heatmaps,
-        trust=args.trust_checkpoint,
-    )
+    estimator = load(args, persons)
     with RichProgress() as progress:
         summary = Run(estimator, args.out_dir, options, progress)(args.inputs)
     print(f'{summary.pictures} pictures, {summary.persons} persons, written to {args.out_dir}, {summary.results}')

@@ -1,0 +1,144 @@
+"""The dynamic convolution as it is deployed: normalisation and temperature folded in, in a form that converts.
+
+Attention weights sum to one, so an affine map after the convolution distributes over the K kernels exactly::
+
+    s * (W(x) * x) + t  =  (sum_k pi_k (s W_k)) * x + sum_k pi_k t
+
+With s and t of batch normalisation, its scale goes into the kernels and its shift, the same for all k, becomes one
+static bias. tau divides the logits, and so goes into the last fully-connected layer of the attention.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dyconv_pose.layers.dynamic_conv import DyConv2d, aggregate
+
+#: How a deployed layer convolves each sample with its own kernel; all are the same function.
+FORMS = ('grouped', 'product', 'mixed')
+
+#: How it mixes the kernels: as a matrix product of attention and bank, or as a sum of scaled kernels.
+AGGREGATIONS = ('product', 'sum')
+
+
+class DeployedDyConv2d(nn.Module):
+    """A :class:`DyConv2d` that only runs.
+
+    Args:
+        source: The trained layer, left as it is.
+        form: ``'grouped'``: one convolution with B * G groups, which fixes the batch size in an exported graph.
+            ``'product'``: a matrix product per sample, of shifted copies of x where the kernel is larger than 1x1; for
+            G = 1. ``'mixed'``: the mixture of the outputs of K static convolutions, at K times the multiply-adds.
+        scale: (C_out,), what the output is multiplied with, or ``None``.
+        shift: (C_out,), what is then added to the output, or ``None``.
+        aggregation: One of :data:`AGGREGATIONS`.
+
+    Attributes:
+        bank: The kernels (K, C_out, C_in / G, k, k), in the form ``'product'`` with the elements of a kernel before its
+            channels: (K, C_out, k * k * C_in). Stored in float16, it is computed with in the type of x.
+        bias: (K, C_out) where the source has biases, else ``None``.
+        static_bias: (C_out,), the part of the bias that is the same for all kernels, or ``None``.
+
+    Raises:
+        ValueError: The form or the aggregation is unknown, or the form does not fit the layer.
+    """
+
+    # What depends on the layer's geometry alone is that of the trained layer.
+    _pad = DyConv2d._pad
+    extra_repr = DyConv2d.extra_repr
+
+    def __init__(
+        self,
+        source: DyConv2d,
+        form: str = 'grouped',
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
+        aggregation: str = 'product',
+    ) -> None:
+        super().__init__()
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(f'aggregation must be one of {AGGREGATIONS}, got {aggregation!r}.')
+        if form not in FORMS or (form == 'product' and source.groups != 1):
+            raise ValueError(f'form must be one of {FORMS}, "product" for groups=1, got {form!r}.')
+        geometry = ('in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups')
+        for name in (*geometry, 'padding_mode', 'num_kernels'):
+            setattr(self, name, getattr(source, name))
+        self.form, self.aggregation = form, aggregation
+        weight, bias, dtype = source.weight.detach().double(), source.bias, source.weight.dtype
+        if scale is not None:
+            weight = weight * scale.double()[:, None, None, None]
+        if form == 'product':  # elements of the kernel outermost, as the copies of x are
+            weight = weight.permute(0, 1, 3, 4, 2).flatten(2)
+        self.register_buffer('bank', weight.to(dtype).contiguous())
+        if bias is not None:
+            bias = bias.detach().double() * (1 if scale is None else scale.double())
+            bias = (bias if shift is None else bias + shift.double()).to(dtype)
+            shift = None
+        self.register_buffer('bias', bias)
+        self.register_buffer('static_bias', None if shift is None else shift.to(dtype))
+        squeeze, excite, tau = source.attention.squeeze, source.attention.excite, source.attention.temperature.double()
+        self.register_buffer('squeeze_weight', squeeze.weight.detach().clone())
+        self.register_buffer('squeeze_bias', squeeze.bias.detach().clone())
+        self.register_buffer('excite_weight', (excite.weight.detach().double() / tau).to(dtype))
+        self.register_buffer('excite_bias', (excite.bias.detach().double() / tau).to(dtype))
+
+    def attention(self, x: Tensor) -> Tensor:
+        """Maps features (B, C_in, H, W) to attention weights (B, K)."""
+        hidden = F.relu(F.linear(x.mean(dim=(2, 3)), self.squeeze_weight, self.squeeze_bias))
+        return torch.softmax(F.linear(hidden, self.excite_weight, self.excite_bias), dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C_in, H, W) to (B, C_out, H_out, W_out)."""
+        attention = self.attention(x)  # (B, K)
+        x, padding = self._pad(x)
+        y = getattr(self, f'_{self.form}')(x, attention, padding)  # (B, C_out, H_out, W_out)
+        if self.form == 'grouped':
+            return y
+        if self.bias is not None:
+            return y + aggregate(attention, self.bias)[:, :, None, None]
+        return y if self.static_bias is None or self.form == 'mixed' else y + self.static_bias[:, None, None]
+
+    def _kernels(self, attention: Tensor) -> Tensor:
+        """Maps attention weights (B, K) to each sample's kernel, (B, ...) for a bank (K, ...)."""
+        bank = self.bank.to(attention.dtype)
+        if self.aggregation == 'product':
+            return aggregate(attention, bank)
+        shares = attention.reshape(*attention.shape, *[1] * (bank.dim() - 1))
+        return sum(shares[:, index] * kernel for index, kernel in enumerate(bank))
+
+    def _grouped(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
+        """All samples side by side as the channels of one, convolved with B * G groups."""
+        batch = x.shape[0]
+        weight = self._kernels(attention).flatten(0, 1)  # (B * C_out, C_in / G, k, k)
+        # Within the convolution, so that runtimes fuse what follows it.
+        bias = None if self.static_bias is None else self.static_bias.expand(batch, -1).flatten()
+        if self.bias is not None:
+            bias = aggregate(attention, self.bias).flatten()
+        x = x.reshape(1, batch * self.in_channels, *x.shape[2:])
+        y = F.conv2d(x, weight, bias, self.stride, padding, self.dilation, batch * self.groups)
+        return y.reshape(batch, self.out_channels, *y.shape[2:])
+
+    def _product(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
+        """A matrix product per sample, of the kernel and the part of x that each of its elements sees."""
+        x = F.pad(x, (padding[1], padding[1], padding[0], padding[0])) if padding != (0, 0) else x
+        (rows, columns), (step_y, step_x), (gap_y, gap_x) = self.kernel_size, self.stride, self.dilation
+        height = (x.shape[2] - gap_y * (rows - 1) - 1) // step_y + 1
+        width = (x.shape[3] - gap_x * (columns - 1) - 1) // step_x + 1
+        seen = [
+            x[:, :, top : top + step_y * (height - 1) + 1 : step_y, left : left + step_x * (width - 1) + 1 : step_x]
+            for top in range(0, gap_y * rows, gap_y)
+            for left in range(0, gap_x * columns, gap_x)
+        ]
+        seen = torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]  # (B, k * k * C_in, H_out, W_out)
+        matrices = self._kernels(attention)  # (B, C_out, k * k * C_in)
+        return torch.bmm(matrices, seen.flatten(2)).unflatten(2, (height, width))
+
+    def _mixed(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
+        """The mixture of K static convolutions' outputs, each with the static bias, since the attention sums to one."""
+        y = 0
+        for index, kernel in enumerate(self.bank.to(x.dtype)):
+            output = F.conv2d(x, kernel, self.static_bias, self.stride, padding, self.dilation, self.groups)
+            y = y + attention[:, index, None, None, None] * output
+        return y

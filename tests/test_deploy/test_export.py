@@ -1,0 +1,216 @@
+"""The exported file: equal to torch, whole in itself, refused where it is wrong, and runnable without torch."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from small_network import CONFIG, ROOT, enliven
+
+from dyconv_pose.apis import load_estimator
+from dyconv_pose.deploy import export, load_exported, read_exported
+from dyconv_pose.deploy.export import export_onnx
+from dyconv_pose.deploy.runtime import open_session
+
+BACKENDS = ['onnxruntime', 'openvino']
+BOXES = [[30, 20, 150, 220], [120.5, 3.25, 300.75, 200.5], [-20, -30, 90, 100]]
+
+
+@pytest.fixture(scope='module')
+def picture(tmp_path_factory):
+    """Random spots, 320 x 240."""
+    path = tmp_path_factory.mktemp('picture') / 'spots.png'
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), cv2.resize(small, (320, 240), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_heatmaps_equal_those_of_torch_at_any_batch_size(estimator, exported, backend):
+    pytest.importorskip(backend)
+    session = open_session(exported[0], backend, threads=1)
+    for batch in (1, 3, 8):
+        x = np.random.default_rng(batch).standard_normal((batch, 3, 128, 96), dtype=np.float32)
+        expected = estimator.stage.network(x)
+        assert expected.std() > 0.1 * np.abs(expected).max()  # else nearly constant heatmaps would pass
+        np.testing.assert_allclose(session(x), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_poses_equal_those_of_torch(estimator, exported, picture, backend):
+    pytest.importorskip(backend)
+    expected = estimator.predict(str(picture), BOXES)
+    found = load_exported(exported[0], backend, threads=1).predict(str(picture), BOXES)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.1)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
+    np.testing.assert_array_equal(found.regions, expected.regions)
+    plain = load_exported(exported[0], backend, threads=1, flip_test=False).predict(str(picture), BOXES)
+    assert not np.allclose(plain.scores, expected.scores, rtol=1e-3)
+
+
+def test_the_file_says_what_it_is(estimator, exported):
+    onnx = pytest.importorskip('onnx')
+    path, report = exported
+    model = read_exported(path)
+    assert model.spec == estimator.stage.spec and model.keypoint_set == estimator.keypoint_set
+    assert (model.batch, model.opset, model.codec, model.source) == (None, 18, 'MSRAHeatmap', 'small')
+    theirs = onnx.load(path)
+    assert [(entry.key, json.loads(entry.value)) for entry in theirs.metadata_props] == [
+        ('dyconv_pose', json.loads(model.to_json()))
+    ]
+    assert theirs.opset_import[0].version == 18
+    assert str(ROOT).encode() not in path.read_bytes() and b'site-packages' not in path.read_bytes()
+    assert len(report.errors) == 3 and max(report.errors.values()) <= 1e-4
+    assert report.size == path.stat().st_size
+
+
+def test_batches_of_one_and_half_banks(estimator, exported, picture, tmp_path):
+    report = export_onnx(estimator, tmp_path / 'one.onnx', batch=1, opset=19, half_bank=True, pictures=[picture])
+    assert set(report.errors) == {f'{kind}, batch {n}' for kind in ('random', 'pictures') for n in (1, 2, 7)}
+    assert 1e-5 < report.half_error < 1e-2
+    assert report.size < 0.7 * exported[1].size
+    model = read_exported(tmp_path / 'one.onnx')
+    assert (model.batch, model.opset, model.half_bank) == (1, 19, True)
+    found = load_exported(tmp_path / 'one.onnx', threads=1).predict(str(picture), BOXES)
+    expected = estimator.predict(str(picture), BOXES)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=2e-2 * expected.scores.max())
+
+
+def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
+    pytest.importorskip('onnxscript')
+    kept = tmp_path / 'model.onnx'
+    kept.write_text('an older file')
+
+    def slightly_wrong(model, plan):
+        deployed = to_deploy(model, plan)
+        deployed.head.final_layer.weight.data[0] *= 1.01
+        return deployed
+
+    to_deploy = export.to_deploy
+    monkeypatch.setattr(export, 'to_deploy', slightly_wrong)
+    with pytest.raises(ValueError, match=r'must equal that of torch within 0\.0001 .* no file is left'):
+        export_onnx(estimator, kept, batch=1)
+    assert [path.name for path in tmp_path.iterdir()] == ['model.onnx'] and kept.read_text() == 'an older file'
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(opset=11), 'opset must be between 18'),
+        (dict(opset=999), 'opset must be between 18'),
+        (dict(batch=4), 'must be 1 or left free, got 4'),
+        (dict(out='model.pb'), 'must be named .onnx'),
+        (dict(out='none/model.onnx'), 'existing folder'),
+        (dict(pictures=['none.jpg']), 'none.jpg'),
+    ],
+    ids=str,
+)
+def test_mistakes_at_export(estimator, tmp_path, options, message):
+    pytest.importorskip('onnxscript')
+    out = tmp_path / options.pop('out', 'model.onnx')
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        export_onnx(estimator, out, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_operator_that_onnx_does_not_have(estimator, tmp_path, monkeypatch):
+    pytest.importorskip('onnxscript')
+
+    class Strange(torch.nn.Module):
+        def forward(self, x):
+            return torch.special.airy_ai(x)
+
+    monkeypatch.setattr(export, 'to_deploy', lambda model, plan: model)
+    monkeypatch.setattr(export, 'PoseNetwork', lambda model: Strange())
+    with pytest.raises(ValueError, match='cannot be exported to opset 18'):
+        export_onnx(estimator, tmp_path / 'model.onnx')
+    assert not list(tmp_path.iterdir())
+
+
+HIDING = """
+import sys
+from importlib.machinery import PathFinder
+
+class WithoutTorch:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        hidden = ('torch', 'mmpose', 'mmengine', 'mmcv', 'onnx', 'onnxscript')
+        return None if name.partition('.')[0] in hidden else PathFinder.find_spec(name, path, target)
+
+sys.meta_path = [one for one in sys.meta_path if one is not PathFinder] + [WithoutTorch]
+"""
+
+PREDICT = """
+import json
+from dyconv_pose.deploy import load_exported
+model, picture, backend, boxes = sys.argv[1:]
+poses = load_exported(model, backend, threads=1).predict(picture, json.loads(boxes))
+assert not {'torch', 'mmpose'} & set(sys.modules)
+print(json.dumps(poses.keypoints.tolist()))
+"""
+
+TOOL = """
+import runpy
+sys.argv = ['infer.py', *sys.argv[1:]]
+runpy.run_path('tools/infer.py', run_name='__main__')
+"""
+
+
+def without_torch(script, *arguments):
+    return subprocess.run(
+        [sys.executable, '-c', HIDING + script, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_runs_where_torch_and_mmpose_are_absent(estimator, exported, picture, backend):
+    pytest.importorskip(backend)
+    done = without_torch(PREDICT, exported[0], picture, backend, json.dumps(BOXES))
+    assert done.returncode == 0, done.stderr
+    expected = estimator.predict(str(picture), BOXES).keypoints
+    np.testing.assert_allclose(json.loads(done.stdout), expected, atol=0.1)
+
+
+def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, picture, tmp_path):
+    done = without_torch(TOOL, exported[0], picture, '--whole-image', '--out-dir', tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'overlays/spots.jpg').is_file()
+    (person,) = json.loads((tmp_path / 'results.json').read_text())
+    expected = estimator.predict(str(picture), [[0, 0, 320, 240]]).keypoints[0]
+    found = np.reshape(person['keypoints'], (-1, 3))[:, :2]
+    np.testing.assert_allclose(found, expected, atol=0.1)
+    done = without_torch(TOOL, exported[0], '--out-dir', tmp_path)
+    assert done.returncode == 2 and 'INPUT' in done.stderr
+    done = without_torch(TOOL, 'config.py', 'a.pth', picture, '--out-dir', tmp_path)
+    assert done.returncode == 2 and 'need PyTorch and MMPose' in done.stderr.strip().splitlines()[-1]
+
+
+def test_import_needs_no_torch():
+    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('batch', [None, 1])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'dy-mobilenetv2',
+        'dy-mobilenetv2-bneck',
+        'dy-mobilenetv3-small',
+        'dy-res18',
+        'dy-vipnas-mbv3',
+        'dy-litehrnet-18',
+        'res18',
+    ],
+)
+def test_networks_of_the_configs(tmp_path, name, batch):
+    pytest.importorskip('onnxscript')
+    (config,) = CONFIG.parent.glob(f'td-hm_{name}_8xb64-210e_coco-256x192.py')
+    estimator = load_estimator(config, None)
+    enliven(estimator.stage.network.model)
+    assert max(export_onnx(estimator, tmp_path / 'model.onnx', batch).errors.values()) <= 1e-4

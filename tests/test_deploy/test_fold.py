@@ -1,0 +1,155 @@
+"""The deployed layers and networks against the trained ones, in float64."""
+
+import pytest
+import torch
+from mmcv.cnn import ConvModule
+from mmpose.registry import MODELS
+from small_network import CONV_CFG, stir
+from torch import nn
+
+from dyconv_pose.deploy import to_deploy
+from dyconv_pose.deploy.fold import PLANS, Plan
+from dyconv_pose.deploy.layers import DeployedDyConv2d
+from dyconv_pose.layers import DyConv2d, dynamic_layers
+
+NETWORKS = {
+    'mobilenetv2': dict(type='DyMobileNetV2', widen_factor=0.35),
+    'mobilenetv3-small': dict(type='DyMobileNetV3', arch='small'),
+    'mobilenetv3-s16': dict(type='DyMobileNetV3', arch='small-s16'),
+    'resnet10': dict(type='DyResNet', depth=10, base_channels=16, stem_channels=16),
+    'resnet50': dict(type='DyResNet', depth=50, base_channels=8, stem_channels=8),
+    'head-b': dict(type='BottleneckHead', in_channels=32, out_channels=5, stage_out_channels=(24, 16),
+                   stage_hidden_channels=((None, 32), (16,))),
+    'head-a': dict(type='HeatmapHead', in_channels=32, out_channels=5, deconv_out_channels=(16, 16),
+                   deconv_kernel_sizes=(4, 4)),
+}  # fmt: skip
+
+
+def network_and_input(name, batch=3):
+    cfg = dict(NETWORKS[name])
+    if name != 'head-a':
+        cfg['conv_cfg'] = CONV_CFG
+    network = stir(MODELS.build(cfg).double())
+    if 'head' in name:
+        return network, (torch.randn(batch, 32, 5, 4, dtype=torch.float64),)
+    return network, torch.randn(batch, 3, 64, 48, dtype=torch.float64)
+
+
+def last(outputs):
+    return outputs[-1] if isinstance(outputs, tuple) else outputs
+
+
+def distance(found, expected):
+    return float((found - expected).detach().abs().max() / expected.detach().abs().max())
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+@torch.no_grad()
+def test_deployed_networks_are_the_same_function(name):
+    network, x = network_and_input(name)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    expected = last(network(x))
+    assert expected.std() > 1e-3
+    for plan in (*PLANS, Plan('mixed', 'product', 'grouped', 'sum')):
+        deployed = to_deploy(network, plan)
+        assert distance(last(deployed(x)), expected) < 1e-12
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
+        assert not list(dynamic_layers(deployed)) and not any(p.requires_grad for p in deployed.parameters())
+    after = network.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        (8, 6, 1),
+        (8, 6, 1, 2),
+        (8, 6, 3, 2, 1),
+        (8, 6, (3, 5), (1, 2), (1, 2), (2, 1)),
+        (8, 8, 3, 1, 1, 1, 8),
+        (8, 16, 5, 2, 2, 1, 8),
+        (8, 4, 3, 1, 1, 1, 2),
+        (8, 6, 3, 1, 'same', 2, 1, True),
+        (8, 6, (2, 3), 1, 'same', 1, 2, True),
+        (8, 6, 3, 1, 1, 1, 1, True, 'reflect'),
+        (8, 8, 3, 2, (0, 1), 1, 8, False, 'circular'),
+    ],
+    ids=str,
+)
+@torch.no_grad()
+def test_every_form_of_every_geometry(arguments):
+    layer = DyConv2d(*arguments, num_kernels=3, temperature=0.7).double()
+    nn.init.normal_(layer.attention.excite.weight, std=3)
+    if layer.bias is not None:
+        nn.init.normal_(layer.bias)
+    scale, shift = torch.randn(2, layer.out_channels, dtype=torch.float64)
+    x = torch.randn(5, 8, 9, 7, dtype=torch.float64)
+    expected = torch.cat([layer(one[None]) for one in x]) * scale[:, None, None] + shift[:, None, None]
+    for form in ('grouped', 'product', 'mixed') if layer.groups == 1 else ('grouped', 'mixed'):
+        for batch in (1, 5):
+            found = DeployedDyConv2d(layer, form, scale, shift)(x[:batch])
+            assert distance(found, expected[:batch]) < 1e-12, (form, batch)
+
+
+def test_transposed_convolutions_with_groups_fold():
+    for groups in (1, 2):
+        network = stir(nn.Sequential(nn.ConvTranspose2d(8, 6, 4, 2, 1, groups=groups), nn.BatchNorm2d(6)).double())
+        x = torch.randn(2, 8, 5, 4, dtype=torch.float64)
+        deployed = to_deploy(network)
+        assert isinstance(deployed[1], nn.Identity)
+        assert distance(deployed(x), network(x)) < 1e-12
+
+
+def test_a_normalisation_before_its_convolution_is_not_folded():
+    block = ConvModule(4, 4, 3, norm_cfg=dict(type='BN'), order=('norm', 'act', 'conv'))
+    stir(block.double())
+    x = torch.randn(2, 4, 6, 6, dtype=torch.float64)
+    deployed = to_deploy(block)
+    assert any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
+    assert torch.equal(deployed(x), block(x))
+
+
+def test_a_layer_alone_is_deployed():
+    layer = DyConv2d(4, 4, 3)
+    assert isinstance(to_deploy(layer), DeployedDyConv2d)
+
+
+@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('name', ['resnet10', 'head-b', 'head-a'])
+def test_torch_export(name, plan):
+    check_torch_export(name, plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('name', sorted(set(NETWORKS) - {'resnet10', 'head-b', 'head-a'}))
+def test_torch_export_of_the_others(name, plan):
+    check_torch_export(name, plan)
+
+
+def check_torch_export(name, plan):
+    network, x = network_and_input(name, batch=1 if plan == 'batch_1' else 2)
+    deployed = to_deploy(network, plan)
+    free = None if plan == 'batch_1' else {0: torch.export.Dim('batch')}
+    shapes = ((free,),) if isinstance(x, tuple) else (free,)
+    program = torch.export.export(deployed, (x,), dynamic_shapes=shapes, strict=False).module()
+    for batch in (1,) if plan == 'batch_1' else (1, 2, 7):
+        _, x = network_and_input(name, batch)
+        assert distance(last(program(x)), last(network(x))) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['resnet10', 'head-b'])
+def test_torch_compile_without_graph_breaks(name):
+    network, x = network_and_input(name)
+    compiled = torch.compile(to_deploy(network), fullgraph=True, backend='aot_eager')
+    assert distance(last(compiled(x)), last(network(x))) < 1e-12
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="plan must be one of .*, got 'cuda'"):
+        to_deploy(nn.Conv2d(1, 1, 1), 'cuda')
+    with pytest.raises(ValueError, match='aggregation must be one of'):
+        DeployedDyConv2d(DyConv2d(4, 4, 3), aggregation='mean')
+    with pytest.raises(ValueError, match='form must be one of'):
+        DeployedDyConv2d(DyConv2d(4, 4, 3, groups=2), 'product')

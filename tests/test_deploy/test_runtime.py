@@ -1,0 +1,112 @@
+"""Mistakes with exported files, each one sentence, and the reading of metadata."""
+
+import numpy as np
+import pytest
+
+from dyconv_pose.deploy import load_exported, read_exported
+from dyconv_pose.deploy.metadata import ExportedModel
+from dyconv_pose.deploy.runtime import ExportedNetwork
+from dyconv_pose.inference import KeypointSet, TopdownSpec
+
+SPEC = TopdownSpec((96, 128), (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+KEYPOINTS = KeypointSet(('a', 'b'), (1, 0), ((0, 1),), ((1, 2, 3), (4, 5, 6)), ((7, 8, 9),), (0.5, 0.25), 'two')
+MODEL = ExportedModel(SPEC, KEYPOINTS, None, 18, False, source='x')
+
+
+def seen(batches):
+    """A network that notes the batch sizes that it is given."""
+
+    def session(batch):
+        batches.append(len(batch))
+        return batch[:, :2, ::4, ::4]
+
+    return session
+
+
+def test_metadata_survive_json():
+    assert ExportedModel.from_json(MODEL.to_json()) == MODEL
+
+
+@pytest.mark.parametrize(('fixed', 'sizes'), [(None, [4, 3]), (1, [1] * 7)])
+def test_batches_are_split_as_the_graph_takes_them(fixed, sizes):
+    batches = []
+    model = ExportedModel(SPEC, KEYPOINTS, fixed)
+    x = np.random.default_rng(0).random((7, 3, 128, 96), dtype=np.float32)
+    found = ExportedNetwork(seen(batches), model)(x)
+    assert batches == sizes
+    np.testing.assert_array_equal(found, x[:, :2, ::4, ::4])
+
+
+@pytest.mark.parametrize(
+    'batch',
+    [
+        np.zeros((1, 3, 128, 96)),
+        np.zeros((1, 3, 128, 96), dtype=np.uint8),
+        np.zeros((1, 3, 96, 128), dtype=np.float32),
+        np.zeros((1, 128, 96, 3), dtype=np.float32),
+        np.zeros((3, 128, 96), dtype=np.float32),
+        np.zeros((0, 3, 128, 96), dtype=np.float32),
+    ],
+    ids=lambda batch: f'{batch.dtype}{batch.shape}',
+)
+def test_wrong_input(batch):
+    with pytest.raises(ValueError, match=r'takes float32 of shape \(B, 3, 128, 96\) .* got') as raised:
+        ExportedNetwork(seen([]), MODEL)(batch)
+    assert str(batch.shape) in str(raised.value) and '\n' not in str(raised.value)
+
+
+def field(number, content):
+    """A field of a protocol buffer of fewer than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'must be a whole ONNX file'),
+        (b'no model at all', 'must be a whole ONNX file'),
+        (b'\x08\x0a' + field(7, b'graph'), 'must carry the metadata of dyconv_pose'),
+        (b'\x08\x0a' + field(14, field(1, b'other') + field(2, b'{}')), 'must carry the metadata of dyconv_pose'),
+        (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'{"format": 99}')), 'another version'),
+        (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'{"format": 1}')), 'cannot be used'),
+        (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'nothing')), 'cannot be used'),
+        (b'\x08\x0a' + field(14, b'name')[:-1], 'must be a whole ONNX file'),
+    ],
+    ids=range(8),
+)
+def test_files_that_are_not_ours(tmp_path, content, message):
+    path = tmp_path / 'model.onnx'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as raised:
+        read_exported(path)
+    assert 'tools/export.py' in str(raised.value) and '\n' not in str(raised.value)
+
+
+def test_a_file_cut_short(tmp_path, exported):
+    path = tmp_path / 'short.onnx'
+    path.write_bytes(exported[0].read_bytes()[:-2000])
+    with pytest.raises(ValueError, match='must be a whole ONNX file'):
+        load_exported(path)
+
+
+def test_arguments(tmp_path, exported):
+    with pytest.raises(FileNotFoundError, match='none.onnx'):
+        load_exported(tmp_path / 'none.onnx')
+    with pytest.raises(ValueError, match='backend must be one of onnxruntime, openvino, got "tvm"'):
+        load_exported(exported[0], 'tvm')
+    with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
+        load_exported(exported[0], threads=0)
+
+
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino'])
+def test_a_graph_that_the_runtime_does_not_know(tmp_path, backend):
+    pytest.importorskip(backend)
+    onnx = pytest.importorskip('onnx')
+    info = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in 'xy']
+    graph = onnx.helper.make_graph([onnx.helper.make_node('NoSuchOperator', ['x'], ['y'])], 'g', info[:1], info[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)])
+    onnx.helper.set_model_props(model, {'dyconv_pose': MODEL.to_json()})
+    onnx.save(model, tmp_path / 'model.onnx')
+    with pytest.raises(ValueError, match='cannot load') as raised:
+        load_exported(tmp_path / 'model.onnx', backend)
+    assert '\n' not in str(raised.value)

@@ -1,0 +1,44 @@
+"""Exports a trained network to ONNX, and compares the file with torch before leaving it."""
+
+import argparse
+from pathlib import Path
+
+from dyconv_pose.apis import load_estimator
+from dyconv_pose.cli import run
+from dyconv_pose.deploy.export import LOWEST_OPSET, export_onnx
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='the file to write')
+    parser.add_argument('--batch', type=int, help='1: one person at a time, quickest in OpenVINO (default: any number)')
+    parser.add_argument(
+        '--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)"
+    )
+    parser.add_argument('--half-bank', action='store_true', help='store the kernel banks in float16')
+    parser.add_argument('--pictures', nargs='+', default=[], metavar='PICTURE', help='check the file on these too')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Exports and says how far the file is from torch."""
+    args = parse_args()
+    estimator = load_estimator(args.config, args.checkpoint, trust=args.trust_checkpoint)
+    report = export_onnx(
+        estimator, args.out, args.batch, args.opset, args.half_bank, args.pictures, source=Path(args.config).stem
+    )
+    for name, error in report.errors.items():
+        print(f'{name:20} largest relative difference from torch {error:.2g}')
+    if report.half_error is not None:
+        print(f'storing the kernel banks in float16 changes heatmaps by {report.half_error:.2g} of their largest value')
+    print(f'{report.path}, {report.size / 1e6:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
+
+
+if __name__ == '__main__':
+    run(main)
