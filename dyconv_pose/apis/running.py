@@ -1,12 +1,14 @@
 """Training and testing by MMEngine's Runner."""
 
 import os
+import time
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
+from mmpose.registry import VISUALIZERS
 
 from dyconv_pose.datasets.checks import check_config, require_files, stop_at_errors
 
@@ -118,10 +120,22 @@ def check_data(config: Config, splits: tuple[str, ...]) -> list[str]:
 def _build_runner(config: Config) -> Runner:
     if config.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         _start_cpu_processes(config)
+    _separate_visualizer(config)
     try:
         return Runner.from_cfg(config)
     except BUILD_ERRORS as error:
         raise ValueError(f'The run described by the config cannot be built: {describe(error)}') from error
+
+
+def _separate_visualizer(config: Config) -> None:
+    """Gives a second run of one process a visualiser of its own: by one name MMEngine would go on with the first's.
+
+    The scalars of the second run would then stand in the first one's folder.
+    """
+    visualizer = config.get('visualizer')
+    kind = VISUALIZERS.get(visualizer.type) if visualizer else None
+    if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):
+        visualizer.name = f'visualizer_{time.time_ns()}'
 
 
 def _start_cpu_processes(config: Config) -> None:
