@@ -23,7 +23,7 @@ rm -rf "$out"
 python tools/train.py "$config" --work-dir "$out/train"
 
 step '3 of 5: COCO AP on the held-out pictures'
-checkpoint=$(ls "$out"/train/best_coco_AP_iter_*.pth)
+checkpoint=$(cat "$out/train/last_checkpoint") # not the best one: that would be chosen on the pictures it is scored on
 python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --out "$out/metrics.json"
 
 step '4 of 5: drawing poses'
