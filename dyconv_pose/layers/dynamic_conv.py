@@ -13,6 +13,8 @@ The three steps are the three parts of this file: :class:`KernelAttention` (pi),
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -161,6 +163,14 @@ class DyConv2d(nn.Module):
         bias = None if self.bias is None else aggregate(attention, self.bias)  # (B, C_out)
         x, padding = self._pad(x)
         return convolve_per_sample(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        """As any module, with the bank shown flat: ``to(memory_format=channels_last)`` would refuse five dimensions."""
+
+        def apply(tensor: Tensor) -> Tensor:
+            return fn(tensor.flatten(1)).unflatten(1, tensor.shape[1:]) if tensor.dim() == 5 else fn(tensor)
+
+        return super()._apply(apply, recurse)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
         """Loads this layer's state; of a static convolution, K copies of its kernel, the attention staying as it is.
