@@ -18,7 +18,7 @@ def _condconv_class() -> type[nn.Module]:
     spec = importlib.util.find_spec('timm')
     if spec is None:
         raise ModuleNotFoundError(
-            'The comparison needs timm: pip install --no-deps -r requirements/benchmarks.txt, or leave it out of --forms.'
+            "CondConv2d is timm's: pip install --no-deps -r requirements/benchmarks.txt, or leave it out of --forms."
         )
     root = Path(spec.submodule_search_locations[0])
     for name, folder in (('timm', root), ('timm.layers', root / 'layers')):
@@ -38,7 +38,14 @@ class TimmCondConv2d(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, padding: int, dilation: int, groups: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+        dilation: int,
+        groups: int,
     ) -> None:
         super().__init__()
         self.conv = _condconv_class()(

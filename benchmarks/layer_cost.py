@@ -108,7 +108,8 @@ def main() -> None:
     for row in rows:
         c_in, c_out, kernel, stride, *_, groups = row['arguments']
         for part in ('forward', 'step'):
-            label = f'{row["count"]} x {part} {c_in}-{c_out} {kernel[0]}x{kernel[1]}/{stride[0]} g{groups} {row["input_hw"]}'
+            layer = f'{c_in}-{c_out} {kernel[0]}x{kernel[1]}/{stride[0]} g{groups} {row["input_hw"]}'
+            label = f'{row["count"]} x {part} {layer}'
             table.add_row(label, *[f'{row[part][name]["median_ms"]:.2f}' for name in names])
     for key, total in totals.items():
         table.add_row(f'[b]{key}', *[f'[b]{total[name]:.1f} ({total[name] / total["static"]:.2f})' for name in names])

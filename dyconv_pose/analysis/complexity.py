@@ -45,7 +45,7 @@ def _sum_with_product(out: Tensor, _: Tensor, a: Tensor, *__: Tensor) -> int:
 
 
 def _mean(out: Tensor, x: Tensor, dims: list[int] | None = None, *_: object) -> int:
-    """FLOPs of a mean over both axes of feature maps, which is how PyTorch executes a global average pool."""
+    """FLOPs of a mean or sum over both axes of feature maps, which is what a global average pool is executed as."""
     is_global = x.dim() == 4 and sorted(d % 4 for d in dims or ()) == [2, 3]
     return x.numel() if is_global else 0
 
@@ -64,6 +64,7 @@ FORMULAS = {
     aten.addmm: ('matrix product', _sum_with_product),
     aten.baddbmm: ('matrix product', _sum_with_product),
     aten.mean: ('pooling', _mean),
+    aten.sum: ('pooling', _mean),
     aten._adaptive_avg_pool2d: ('pooling', _average_pool),
     aten.avg_pool2d: ('pooling', _average_pool),
 }

@@ -45,10 +45,18 @@ class Geometry:
     def empty_output(self, x: Tensor) -> Tensor:
         """Room for the output (B, C_out, H_out, W_out), in the type and memory format of x."""
         shape = (x.shape[0], self.kernel_shape[0], *self.output_size(x))
-        memory_format = torch.channels_last if is_channels_last(x) else torch.contiguous_format
-        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format)
+        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_format_of(x))
 
 
 def is_channels_last(x: Tensor) -> bool:
     """Whether features (B, C, H, W) have their channels innermost in memory, and so not also the usual order."""
     return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def empty_gradient(x: Tensor) -> Tensor:
+    """Room for the gradient of features x (B, C, H, W), in their type and, where they have one, their memory format."""
+    return torch.empty_like(x, memory_format=_format_of(x))
+
+
+def _format_of(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if is_channels_last(x) else torch.contiguous_format

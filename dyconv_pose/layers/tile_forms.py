@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .depthwise import is_wide, weight_gradient
-from .geometry import Geometry, is_channels_last
+from .geometry import Geometry, empty_gradient, is_channels_last
 
-#: Elements of a tile of kernels: 4 MiB of float32, which leaves room for the features in a processor's cache.
-TILE = 2**20
+#: Elements of a tile of kernels: 32 MiB of float32. Smaller ones, which a core's own cache would hold, were slower:
+#: more calls and narrower matrices cost more than what they save in memory traffic.
+TILE = 2**23
 
 _ALL = slice(None)
 
@@ -57,7 +58,7 @@ class SampleTiles:
     def backward(self, samples: slice, channels: slice, weight: Tensor, grad: Tensor, needs_x: bool) -> Tensor:
         """The gradient (b, C_out * N) of the kernels, ``grad`` being that of y; that of x is kept."""
         if needs_x and self.x_grad is None:
-            self.x_grad = torch.empty_like(self.x)
+            self.x_grad = empty_gradient(self.x)
         g, gradients = self.geometry, []
         for part, kernels in self._parts(samples, weight):
             some, x, groups = self._joined(grad[part]), self._joined(self.x[part]), self._groups(part)
@@ -138,25 +139,27 @@ class ChannelTiles:
                 self._make_room_for_gradient()
                 _product(matrices, some, self.columns_grad)
             else:
-                self.columns_grad += _product(matrices, some)
+                _product(matrices, some, self.columns_grad, add=True)
         return torch.bmm(some, self.columns.transpose(1, 2)).flatten(1)
 
     def input_gradient(self) -> Tensor:
         """The gradient of x, once ``backward`` has seen every tile."""
         g = self.geometry
-        if not self.plain:
-            return F.fold(self.columns_grad, self.x.shape[2:], g.kernel_shape[2:], g.dilation, g.padding, g.stride)
-        if tuple(g.stride) != (1, 1):
-            self.x_grad = torch.zeros_like(self.x)
-            size = g.output_size(self.x)
-            self.x_grad[:, :, :: g.stride[0], :: g.stride[1]] = self.columns_grad.unflatten(2, size)
+        if self.x_grad is None:
+            self.x_grad = empty_gradient(self.x)
+            if self.plain:
+                step_y, step_x = g.stride
+                self.x_grad.zero_()[:, :, ::step_y, ::step_x] = self.columns_grad.unflatten(2, g.output_size(self.x))
+            else:
+                self.x_grad.copy_(
+                    F.fold(self.columns_grad, self.x.shape[2:], g.kernel_shape[2:], g.dilation, g.padding, g.stride)
+                )
         return self.x_grad
 
     def _make_room_for_gradient(self) -> None:
         """Makes the columns' gradient that of x where it can be: autograd adds to it in place, but not to a view."""
         if self.plain and tuple(self.geometry.stride) == (1, 1):
-            memory_format = torch.channels_last if is_channels_last(self.x) else torch.contiguous_format
-            self.x_grad = torch.empty_like(self.x, memory_format=memory_format)
+            self.x_grad = empty_gradient(self.x)
             self.columns_grad = _positions(self.x_grad)
         else:
             self.columns_grad = torch.empty_like(self.columns)
@@ -173,12 +176,27 @@ def _positions(x: Tensor) -> Tensor:
     return x.flatten(2)
 
 
-def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None) -> Tensor:
-    """(B, m, n) times (B, n, P), the positions innermost or outermost in memory as in ``out``, or as in ``columns``."""
-    if (columns if out is None else out).stride(2) == 1:
-        return torch.bmm(matrices, columns, out=out)
-    out = None if out is None else out.transpose(1, 2)
-    return torch.bmm(columns.transpose(1, 2), matrices.transpose(1, 2), out=out).transpose(1, 2)
+def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
+    """(B, m, n) times (B, n, P), the positions innermost or outermost in memory as in ``out``, or as in ``columns``.
+
+    Args:
+        matrices: (B, m, n).
+        columns: (B, n, P).
+        out: (B, m, P), where the product is written.
+        add: Whether it is added to what stands there.
+
+    Returns:
+        (B, m, P).
+    """
+    if (columns if out is None else out).stride(2) != 1:
+        out = None if out is None else out.transpose(1, 2)
+        matrices, columns = columns.transpose(1, 2), matrices.transpose(1, 2)
+        return _multiply(matrices, columns, out, add).transpose(1, 2)
+    return _multiply(matrices, columns, out, add)
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor | None, add: bool) -> Tensor:
+    return out.baddbmm_(left, right) if add else torch.bmm(left, right, out=out)
 
 
 #: The ways to cut, by name.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .geometry import Geometry
+from .geometry import Geometry, empty_gradient
 from .per_sample import aggregate, grouped
 from .tile_forms import FORMS
 
@@ -99,7 +99,8 @@ def _(
 @_backward.register_fake
 def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *args: object) -> tuple[Tensor, Tensor, Tensor]:
     needs_x = args[-1]
-    return torch.empty_like(x) if needs_x else x.new_empty(0), torch.empty_like(attention), torch.empty_like(bank)
+    x_grad = empty_gradient(x) if needs_x else x.new_empty(0)
+    return x_grad, torch.empty_like(attention), torch.empty_like(bank)
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
