@@ -115,8 +115,7 @@ def _passing_on(process: subprocess.Popen) -> Iterator[None]:
 
     def end(number: int, _frame: object) -> None:
         process.send_signal(number)
-        process.wait()
-        sys.exit(128 + number)
+        sys.exit(128 + number)  # on its way out, Popen waits for the process
 
     before = signal.signal(signal.SIGTERM, end)
     try:
