@@ -50,14 +50,17 @@ class Run:
         """Such as ``'static/seed0'``, which is also its folder in the work directory."""
         return f'{self.network}/seed{self.seed}'
 
-    def config(self) -> Config:
-        """The config with the overrides and the seed, without a work directory.
+    def config(self, root: str | Path = '') -> Config:
+        """The config with the overrides and the seed.
+
+        Args:
+            root: Where the config's path begins; by default, the current directory.
 
         Raises:
             FileNotFoundError: The file does not exist.
             ValueError: It cannot be read, or an override does not fit.
         """
-        config = load_config(self.config_file)
+        config = load_config(Path(root) / self.config_file)
         for options in self.options:
             try:
                 config.merge_from_dict(json.loads(json.dumps(options)))
