@@ -51,8 +51,8 @@ def read_history(work_dir: str | Path) -> History:
         if 'loss' in entry and 'iter' in entry:
             # what an interruption undid is dropped, also where the new log has other steps
             steps = {number: step for number, step in steps.items() if number < entry['iter']} | {entry['iter']: entry}
-        elif 'step' in entry and any('/' in name for name in entry):
-            validations[entry['step']] = {name: value for name, value in entry.items() if '/' in name}
+        elif metrics := {name: value for name, value in entry.items() if '/' in name and name[:10] != 'attention/'}:
+            validations[entry['step']] = metrics
     if not steps:
         raise ValueError(f'The logs in "{work_dir}" must hold training losses, and hold none.')
     seconds, before, by_epoch = 0.0, 0, {}

@@ -3,13 +3,13 @@
 Shape letters: N images, K kernels.
 """
 
-import math
 from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dyconv_pose.engine.attention_log import normalised_entropy
 from dyconv_pose.layers import DyConv2d
 
 #: A kernel is dead whose largest share in any image is below this part of an equal share, 1 / K.
@@ -55,14 +55,6 @@ class LayerSummary:
         return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
-def entropy(pi: Tensor) -> Tensor:
-    """Entropy of distributions (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice."""
-    kernels = pi.shape[-1]
-    if kernels == 1:
-        return torch.ones(pi.shape[:-1])
-    return torch.special.entr(pi).sum(dim=-1) / math.log(kernels)
-
-
 def kernel_similarity(bank: Tensor) -> Tensor:
     """Cosine similarities (K, K) of the kernels of a bank (K, ...)."""
     flat = F.normalize(bank.detach().float().flatten(1), dim=1)
@@ -82,7 +74,7 @@ def summarise_layer(
     """
     kernels = pi.shape[1]
     mean_pi, largest = pi.mean(dim=0), pi.amax(dim=0)
-    each, of_mean = float(entropy(pi).mean()), float(entropy(mean_pi))
+    each, of_mean = float(normalised_entropy(pi).mean()), float(normalised_entropy(mean_pi))
     similarity = kernel_similarity(layer.weight)
     off_diagonal = similarity[~torch.eye(kernels, dtype=torch.bool, device=similarity.device)]
     return LayerSummary(
