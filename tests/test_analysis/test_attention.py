@@ -17,12 +17,13 @@ from dyconv_pose.layers import DyConv2d
 def network():
     """Two dynamic layers, the second at half the resolution, whose attention follows the image."""
     network = nn.Sequential(
-        DyConv2d(3, 8, 3, padding=1, num_kernels=3, reduction=1, temperature=3.0),
-        DyConv2d(8, 4, 3, stride=2, padding=1, num_kernels=3, reduction=1, temperature=3.0),
+        DyConv2d(3, 8, 3, padding=1, num_kernels=3, reduction=1, temperature=1.0),
+        DyConv2d(8, 4, 3, stride=2, padding=1, num_kernels=3, reduction=1, temperature=1.0),
     )
     for layer in network:
-        nn.init.normal_(layer.attention.squeeze.weight, std=2)
-        nn.init.normal_(layer.attention.excite.weight, std=2)
+        nn.init.normal_(layer.attention.squeeze.weight)
+        nn.init.normal_(layer.attention.squeeze.bias)
+        nn.init.normal_(layer.attention.excite.weight)
     return network.eval()
 
 
