@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from dyconv_pose.analysis.attention import REPLACEMENTS, inspect
-from dyconv_pose.analysis.attention.figures import draw_figures
+from dyconv_pose.analysis.attention.figures import draw_figures, draw_logged_training
 from dyconv_pose.analysis.trained import machine, versions
 from dyconv_pose.apis import load_config
 from dyconv_pose.apis.running import use_ground_truth_boxes
@@ -27,6 +27,9 @@ def parse_args() -> argparse.Namespace:
         choices=list(REPLACEMENTS),
         default=list(REPLACEMENTS),
         help='what to put in place of the attention (default: all)',
+    )
+    parser.add_argument(
+        '--training', metavar='WORK_DIR', help='also draw the entropy over this training, which AttentionLogHook logged'
     )
     parser.add_argument('--gt-boxes', action='store_true', help="evaluate at the annotated boxes, not a detector's")
     parser.add_argument('--title', help='what the network is, in a few words')
@@ -55,7 +58,10 @@ def main() -> None:
     path = Path(args.json) if args.json else Path(args.out_dir) / 'attention.json'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + '\n')
-    for written in [path, *draw_figures(inspection, args.out_dir, args.metric, args.prefix)]:
+    pictures = draw_figures(inspection, args.out_dir, args.metric, args.prefix)
+    if args.training:
+        pictures.append(draw_logged_training(args.training, Path(args.out_dir) / f'{args.prefix}training.png'))
+    for written in [path, *pictures]:
         print(written)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dyconv_pose.experiments.report import experiments_page
 
+from .attention.page import attention_page
+from .coco_run import coco_run_page
 from .costs import Complexity
 from .markdown import comment_of, markdown_table
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
@@ -191,6 +193,8 @@ def _natural(name: str) -> list[tuple[int, str]]:
 #: What is generated, by its place in the project.
 PAGES: dict[str, Callable[[Path], str]] = {
     'docs/ablations.md': ablations_page,
+    'docs/attention.md': attention_page,
+    'docs/coco_run.md': coco_run_page,
     'docs/experiments.md': experiments_page,
     'docs/models.md': models_page,
     'docs/trained.md': trained_page,

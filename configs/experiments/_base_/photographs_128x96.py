@@ -30,8 +30,8 @@ _lspet = dict(
     ),
 )
 
-# The recipe, found on the static network alone and then the same for all: Adam and batches of 16 as in the configs,
-# with the learning rate falling along a cosine.
+# The recipe was fixed on the static network alone, from short trials, and is the same for all: Adam and batches of 16
+# as in the configs, with the learning rate falling along a cosine.
 _epochs = 40
 _schedule = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),

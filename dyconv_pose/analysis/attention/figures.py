@@ -12,6 +12,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from dyconv_pose.analysis.curves import read_scalars
+
 from .inspection import Inspection
 
 
@@ -127,6 +129,40 @@ def draw_images(pi: Mapping[str, Tensor], pictures: Sequence[Tensor], count: int
     grid[-1][1].set_xticks(range(len(pi)), short_names(list(pi)), rotation=90, fontsize=6)
     figure.colorbar(image, ax=grid[:, 1], label="attention less the data set's mean", shrink=0.7)
     return figure
+
+
+def draw_logged_training(work_dir: str | Path, out: str | Path) -> Path:
+    """Draws the entropy over a training that :class:`~dyconv_pose.engine.AttentionLogHook` logged.
+
+    Args:
+        work_dir: The training's work directory.
+        out: The picture to write.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        FileNotFoundError: There are no logs.
+        ValueError: They hold nothing of the attention.
+    """
+    prefix = 'attention/entropy/'
+    entries = {}  # by step, so that of what an interrupted run repeated the later counts
+    for entry in read_scalars(work_dir):
+        found = {name.removeprefix(prefix): value for name, value in entry.items() if name.startswith(prefix)}
+        if found:
+            entries[entry['step']] = found
+    if not entries:
+        raise ValueError(
+            f'The logs in "{work_dir}" must hold entropies and hold none: train with '
+            "default_hooks = dict(attention=dict(type='AttentionLogHook'))."
+        )
+    steps = sorted(entries)
+    entropies = {name: [entries[step][name] for step in steps] for name in entries[steps[0]]}
+    figure = draw_training(steps, entropies, 'iteration')
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=110)
+    plt.close(figure)
+    return Path(out)
 
 
 def draw_training(steps: Sequence[float], entropies: Mapping[str, Sequence[float]], unit: str) -> Figure:
