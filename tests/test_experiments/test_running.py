@@ -139,7 +139,7 @@ def test_all_runs_in_turn(experiment_file, tmp_path):
 @pytest.mark.slow
 def test_the_tool_killed_and_started_again(tmp_path):
     """Killed in the middle of training, the same command ends with every run recorded once."""
-    file = write_experiment(tmp_path, seeds=[0], epochs=40)
+    file = write_experiment(tmp_path, seeds=[0], epochs=12)
     place = ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'noise.jsonl')]
     command = [sys.executable, str(TOOL), 'run', str(file), *place]
     process = subprocess.Popen(command, start_new_session=True)
@@ -150,10 +150,25 @@ def test_the_tool_killed_and_started_again(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not read_records(tmp_path / 'noise.jsonl')
-    subprocess.run(command, check=True, timeout=400)
+    subprocess.run(command, check=True, timeout=1200)
     records = read_records(tmp_path / 'noise.jsonl')
-    assert [(record['network'], record['epochs']) for record in records] == [('static', 40), ('dynamic', 40)]
+    assert [(record['network'], record['epochs']) for record in records] == [('static', 12), ('dynamic', 12)]
     assert len(list((tmp_path / 'work' / 'static' / 'seed0').glob('2*'))) == 2  # begun once, continued once
+
+
+@pytest.mark.slow
+def test_a_run_that_is_asked_to_end_takes_its_worker_along(tmp_path):
+    program = (
+        'import sys, dyconv_pose.experiments.scheduling as scheduling\n'
+        'sys.exit(scheduling._call([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True);'
+        ' time.sleep(600)"]))'
+    )
+    parent = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', program], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(timeout=60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 @pytest.mark.parametrize(
