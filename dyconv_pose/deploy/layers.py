@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dyconv_pose.layers.dynamic_conv import DyConv2d, aggregate
+from dyconv_pose.layers.dynamic_conv import DyConv2d
+from dyconv_pose.layers.per_sample import aggregate
 
 #: How a deployed layer convolves each sample with its own kernel; all are the same function.
 FORMS = ('grouped', 'product', 'mixed')

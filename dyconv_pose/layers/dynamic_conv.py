@@ -7,8 +7,8 @@ computed from the sample itself, and convolves the sample with the mixture (sect
     W(x)   = sum_k pi_k(x) W_k          b(x) = sum_k pi_k(x) b_k
     y      = W(x) * x + b(x)            one ordinary convolution
 
-The three steps are the three parts of this file: :class:`KernelAttention` (pi), :func:`aggregate` (W and b) and
-:meth:`DyConv2d.forward`, which hands x and W to :func:`~dyconv_pose.layers.execution.convolve_per_sample`.
+:class:`KernelAttention` is the first line, and :func:`~dyconv_pose.layers.execution.convolve_mixture` the other two, in
+the way that is quickest for the batch at hand; :class:`DyConv2d` holds the kernels and joins them.
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width.
 """
@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
-from .execution import convolve_per_sample
+from .execution import convolve_mixture
+from .geometry import Geometry
 
 _PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 
@@ -46,26 +47,14 @@ class KernelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
-        pooled = x.mean(dim=(2, 3))  # (B, C_in)
+        # As a sum: the gradient of a mean would be written out in the size of x before it is added. Float16 can't hold
+        # the sum.
+        pooled = (
+            x.mean(dim=(2, 3)) if x.dtype == torch.float16 else x.sum(dim=(2, 3)) / x.shape[2:].numel()
+        )  # (B, C_in)
         logits = self.excite(F.relu(self.squeeze(pooled)))  # (B, K)
-        # Subtracted before the division: a small tau would carry float16 logits beyond its range.
-        logits = logits - logits.detach().amax(dim=1, keepdim=True)
-        return torch.softmax(logits / self.temperature, dim=1)
-
-
-def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
-    """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
-
-    It is one matrix product, which is what the arithmetic is, and which FLOP counters see.
-
-    Args:
-        attention: (B, K).
-        bank: (K, ...).
-
-    Returns:
-        (B, ...).
-    """
-    return torch.mm(attention, bank.flatten(1)).unflatten(1, bank.shape[1:])
+        # At least in float32: a small tau would carry float16 logits beyond their range.
+        return torch.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)) / self.temperature, dim=1)
 
 
 class DyConv2d(nn.Module):
@@ -158,11 +147,10 @@ class DyConv2d(nn.Module):
         """Maps (B, C_in, H, W), or one sample (C_in, H, W), to (B, C_out, H_out, W_out) as ``nn.Conv2d`` does."""
         if x.dim() == 3:
             return self(x.unsqueeze(0)).squeeze(0)
-        attention = self.attention(x).to(self.weight.dtype)  # (B, K)
-        weight = aggregate(attention, self.weight)  # (B, C_out, C_in / G, k, k)
-        bias = None if self.bias is None else aggregate(attention, self.bias)  # (B, C_out)
+        attention = self.attention(x)  # (B, K)
         x, padding = self._pad(x)
-        return convolve_per_sample(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        geometry = Geometry(self.weight.shape[1:], self.stride, padding, self.dilation, self.groups)
+        return convolve_mixture(x, attention, self.weight, self.bias, geometry)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         """As any module, with the bank shown flat: ``to(memory_format=channels_last)`` would refuse five dimensions."""

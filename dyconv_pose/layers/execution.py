@@ -1,76 +1,105 @@
-"""Ways to convolve every sample of a batch with a kernel of its own, and the rule that picks one.
+"""The ways to convolve every sample of a batch with its own mixture of kernels, and the rule that picks one.
 
 All forms are the same function. They differ in speed, in memory, and in what a compiler or exporter can do with
-them. Shape letters: B batch, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+them; ``benchmarks/operator.py`` measures them, and the rule is what its tables say.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from .geometry import Geometry
+from .per_sample import aggregate, branches, grouped, product, single
+from .tiles import convolve_tiled
 
-def convolve_per_sample(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-) -> Tensor:
-    """Convolves sample b of x with kernel b.
+#: ``single``: a batch of one (or none) is an ordinary convolution.
+#: ``product``: a pointwise kernel is a matrix product for each sample.
+#: ``grouped``: one convolution with B * G groups.
+#: ``by_sample`` and ``by_channel``: in tiles, as one operator; see :mod:`~dyconv_pose.layers.tiles`.
+#: ``branches``: the mixture of the outputs of K static convolutions.
+FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
 
-    The rule: a batch of one (or none) is an ordinary convolution; a pointwise kernel is a batched matrix product;
-    everything else is one convolution with B * G groups.
+#: Positions of an output up to which dense kernels are so much larger than the features that they are to be read once.
+_SMALL_MAP = 64
+
+_forced: str | None = None
+
+
+def choose_form(x: Tensor, geometry: Geometry) -> str:
+    """The form that suits features x (B, C_in, H, W) and a convolution best.
+
+    The rule: a batch of one is an ordinary convolution. On a CPU kernels are mixed in tiles, by output channels where
+    the layer is a matrix product, as pointwise layers are, and as dense layers on small maps had better be; by samples
+    otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own operators, pointwise
+    layers are a batched matrix product and all others are grouped.
+    """
+    pointwise = tuple(geometry.kernel_shape[2:]) == (1, 1) and geometry.groups == 1 and not any(geometry.padding)
+    if x.shape[0] <= 1:
+        return 'single'
+    if _forced is not None and _fits(_forced, pointwise, geometry):
+        return _forced
+    if x.device.type != 'cpu' or torch.compiler.is_exporting():
+        return 'product' if pointwise else 'grouped'
+    height, width = geometry.output_size(x)
+    if pointwise or (geometry.groups == 1 and height * width <= _SMALL_MAP):
+        return 'by_channel'
+    return 'by_sample'
+
+
+def _fits(form: str, pointwise: bool, geometry: Geometry) -> bool:
+    if form == 'single':
+        return False
+    if form == 'product':
+        return pointwise
+    return form != 'by_channel' or geometry.groups == 1
+
+
+@contextmanager
+def forced_form(form: str | None) -> Iterator[None]:
+    """Within it, convolutions of batches run in one form where that fits them: for experiments and tests.
+
+    Args:
+        form: One of :data:`FORMS`; ``None`` for the rule.
+
+    Raises:
+        ValueError: There is no such form.
+    """
+    global _forced
+    if form is not None and form not in FORMS:
+        raise ValueError(f'A form of dynamic convolution must be one of {FORMS}, got {form!r}.')
+    before, _forced = _forced, form
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``.
 
     Args:
         x: (B, C_in, H, W).
-        weight: (B, C_out, C_in / G, k, k).
-        bias: (B, C_out) or ``None``.
-        stride: Vertical and horizontal step.
-        padding: Zero rows and columns added on each side.
-        dilation: Vertical and horizontal spacing of the kernel's elements.
-        groups: G.
+        attention: (B, K).
+        bank: (K, C_out, C_in / G, k, k).
+        bias: (K, C_out), mixed as the kernels are, or ``None``.
+        geometry: Stride, padding, dilation and groups.
 
     Returns:
-        (B, C_out, H_out, W_out).
+        (B, C_out, H_out, W_out), in the type of x or of autocast.
     """
-    if x.shape[0] <= 1:
-        # The sum over a batch of one is its only element; over an empty batch it is zero, of the right shape.
-        bias = None if bias is None else bias.sum(0)
-        return F.conv2d(x, weight.sum(0), bias, stride, padding, dilation, groups)
-    if weight.shape[3:] == (1, 1) and groups == 1 and padding == (0, 0):
-        return _pointwise(x, weight, bias, stride)
-    return _grouped(x, weight, bias, stride, padding, dilation, groups)
-
-
-def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
-    """A 1x1 convolution as B matrix products, in the memory format of x."""
-    if stride != (1, 1):
-        x = x[:, :, :: stride[0], :: stride[1]]
-    size = x.shape[2:]
-    matrices = weight.flatten(1).unflatten(1, weight.shape[1:3])  # (B, C_out, C_in)
-    if x.is_contiguous(memory_format=torch.channels_last):
-        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C_in)
-        matrices = matrices.transpose(1, 2)
-        y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, matrices)
-        return y.unflatten(1, size).permute(0, 3, 1, 2)
-    columns = x.flatten(2)  # (B, C_in, H * W)
-    y = torch.bmm(matrices, columns) if bias is None else torch.baddbmm(bias.unsqueeze(2), matrices, columns)
-    return y.unflatten(2, size)
-
-
-def _grouped(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-) -> Tensor:
-    """All samples side by side as the channels of one, convolved with B * G groups."""
-    batch = x.shape[0]
-    bias = None if bias is None else bias.flatten()
-    y = F.conv2d(x.flatten(0, 1).unsqueeze(0), weight.flatten(0, 1), bias, stride, padding, dilation, batch * groups)
-    return y.squeeze(0).unflatten(0, (batch, -1))
+    form, attention = choose_form(x, geometry), attention.to(bank.dtype)
+    if form == 'branches':
+        return branches(x, attention, bank, bias, geometry)
+    mixed_bias = None if bias is None else aggregate(attention, bias)  # (B, C_out)
+    if form in ('by_sample', 'by_channel'):
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        g = geometry
+        y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)
+        return y if mixed_bias is None else y + mixed_bias.to(y.dtype)[:, :, None, None]
+    weight = aggregate(attention, bank)  # (B, C_out, C_in / G, k, k)
+    return {'single': single, 'product': product, 'grouped': grouped}[form](x, weight, mixed_bias, geometry)

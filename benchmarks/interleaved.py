@@ -1,0 +1,51 @@
+"""Timing in which all that is compared takes turns in one process, so that whatever else the machine does meets all."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def measure(functions: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Calls every function once a round and returns its times in milliseconds, those of the first rounds left out."""
+    times = {name: [] for name in functions}
+    for number in range(warm_up + rounds):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if number >= warm_up:
+                times[name].append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def summary(times: list[float]) -> dict:
+    """Median and quartiles of times in milliseconds."""
+    low, middle, high = np.percentile(times, [25, 50, 75])
+    return {'median_ms': round(float(middle), 3), 'quartiles_ms': [round(float(low), 3), round(float(high), 3)]}
+
+
+def environment(*packages: str) -> dict:
+    """Versions and machine, for the record."""
+    cpu = next((row.partition(':')[2].strip() for row in _cpu_rows() if row.startswith('model name')), '')
+    return {
+        'versions': {name: version(name) for name in ('torch', *packages)},
+        'machine': f'{cpu or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}',
+        'threads': torch.get_num_threads(),
+    }
+
+
+def _cpu_rows() -> list[str]:
+    path = Path('/proc/cpuinfo')
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def write(result: object, path: str) -> None:
+    """Writes a result as JSON."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(result, indent=1) + '\n')

@@ -1,0 +1,88 @@
+"""Per-sample convolution in PyTorch's own operators, which differentiate, compile, export and run on any device.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .geometry import Geometry
+
+
+def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
+    """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
+
+    It is one matrix product, which is what the arithmetic is, and which FLOP counters see.
+
+    Args:
+        attention: (B, K).
+        bank: (K, ...).
+
+    Returns:
+        (B, ...).
+    """
+    return torch.mm(attention, bank.flatten(1)).unflatten(1, bank.shape[1:])
+
+
+def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """A batch of one, or none, as an ordinary convolution.
+
+    Args:
+        x: (B, C_in, H, W), B at most 1.
+        weight: (B, C_out, C_in / G, k, k).
+        bias: (B, C_out) or ``None``.
+        geometry: The convolution's.
+
+    Returns:
+        (B, C_out, H_out, W_out).
+    """
+    # The sum over a batch of one is its only element; over an empty batch it is zero, of the right shape.
+    bias = None if bias is None else bias.sum(0)
+    return F.conv2d(x, weight.sum(0), bias, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """A 1x1 convolution without padding as B matrix products, in the memory format of x; arguments as of ``single``."""
+    if tuple(geometry.stride) != (1, 1):
+        x = x[:, :, :: geometry.stride[0], :: geometry.stride[1]]
+    size = x.shape[2:]
+    matrices = weight.flatten(1).unflatten(1, weight.shape[1:3])  # (B, C_out, C_in)
+    if x.is_contiguous(memory_format=torch.channels_last):
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C_in)
+        matrices = matrices.transpose(1, 2)
+        y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, matrices)
+        return y.unflatten(1, size).permute(0, 3, 1, 2)
+    columns = x.flatten(2)  # (B, C_in, H * W)
+    y = torch.bmm(matrices, columns) if bias is None else torch.baddbmm(bias.unsqueeze(2), matrices, columns)
+    return y.unflatten(2, size)
+
+
+def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """All samples side by side as the channels of one, convolved with B * G groups; arguments as of ``single``."""
+    batch, g = x.shape[0], geometry
+    bias = None if bias is None else bias.flatten()
+    joined = x.flatten(0, 1).unsqueeze(0)
+    y = F.conv2d(joined, weight.flatten(0, 1), bias, g.stride, g.padding, g.dilation, batch * g.groups)
+    return y.squeeze(0).unflatten(0, (batch, -1))
+
+
+def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """The mixture of the outputs of K static convolutions, at K times the multiply-adds.
+
+    Args:
+        x: (B, C_in, H, W).
+        attention: (B, K).
+        bank: (K, C_out, C_in / G, k, k).
+        bias: (K, C_out) or ``None``.
+        geometry: The convolution's.
+
+    Returns:
+        (B, C_out, H_out, W_out).
+    """
+    y = 0
+    for index, kernel in enumerate(bank):
+        one = None if bias is None else bias[index]
+        output = F.conv2d(x, kernel, one, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+        y = y + attention[:, index, None, None, None] * output
+    return y

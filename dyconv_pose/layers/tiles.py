@@ -1,0 +1,123 @@
+"""Convolution with mixed kernels in tiles, forward and backward, for CPUs.
+
+A batch has B kernels where a static layer has one. Made all at once they fill memory that is new to the process and
+far from the processor; for the last layers of a ResNet that takes longer than the convolution. Here only a tile of
+them, some samples' or some output channels', exists at a time: mixed, used, and overwritten by the next. The backward
+pass mixes them again, so that no (B, C_out, C_in / G, k, k) tensor waits for it.
+
+The forward and the backward pass are one operator of PyTorch each, so ``torch.compile`` takes them whole.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .geometry import Geometry
+from .per_sample import aggregate, grouped
+from .tile_forms import FORMS
+
+
+@torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=())
+def convolve_tiled(
+    x: Tensor,
+    attention: Tensor,
+    bank: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    form: str,
+) -> Tensor:
+    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``.
+
+    Args:
+        x: (B, C_in, H, W) with B > 0, of any memory format.
+        attention: (B, K), of the type of ``bank``.
+        bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x.
+        stride: Vertical and horizontal step.
+        padding: Zero rows and columns added on each side.
+        dilation: Vertical and horizontal spacing of the kernel's elements.
+        groups: G.
+        form: A key of :data:`~dyconv_pose.layers.tile_forms.FORMS`.
+
+    Returns:
+        (B, C_out, H_out, W_out) in the type and memory format of x.
+    """
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
+    y = geometry.empty_output(x)
+    tiles = FORMS[form](x, geometry)
+    for samples, channels in tiles:
+        weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
+        tiles.convolve(samples, channels, weight.to(x.dtype), y)
+    return y
+
+
+@torch.library.custom_op('dyconv_pose::convolve_tiled_backward', mutates_args=())
+def _backward(
+    grad: Tensor,
+    x: Tensor,
+    attention: Tensor,
+    bank: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    form: str,
+    needs_x: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of x (empty unless needed), attention and bank."""
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
+    attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
+    flat_grad = bank_grad.flatten(1)
+    tiles = FORMS[form](x, geometry)
+    for samples, channels in tiles:
+        elements = geometry.elements(channels)
+        weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
+        weight_grad = tiles.backward(samples, channels, weight, grad, needs_x).to(bank.dtype)
+        flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
+        attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
+    return tiles.input_gradient() if needs_x else x.new_empty(0), attention_grad, bank_grad
+
+
+@convolve_tiled.register_fake
+def _(
+    x: Tensor,
+    attention: Tensor,
+    bank: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    form: str,
+) -> Tensor:
+    return Geometry(bank.shape[1:], stride, padding, dilation, groups).empty_output(x)
+
+
+@_backward.register_fake
+def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *args: object) -> tuple[Tensor, Tensor, Tensor]:
+    needs_x = args[-1]
+    return torch.empty_like(x) if needs_x else x.new_empty(0), torch.empty_like(attention), torch.empty_like(bank)
+
+
+def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.arguments = inputs[3:]
+
+
+def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, attention, bank = ctx.saved_tensors
+    needs_x, unused = ctx.needs_input_grad[0], [None] * len(ctx.arguments)
+    if torch.is_grad_enabled():  # this gradient is to be differentiated itself
+        *geometry, _ = ctx.arguments
+        y = grouped(x, aggregate(attention, bank).to(x.dtype), None, Geometry(bank.shape[1:], *geometry))
+        wanted = [tensor for tensor in (x, attention, bank) if tensor.requires_grad]
+        gradients = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
+        return (*(next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)), *unused)
+    gradients = _backward(grad, x, attention, bank, *ctx.arguments, needs_x)
+    return (gradients[0] if needs_x else None, *gradients[1:], *unused)
+
+
+convolve_tiled.register_autograd(_differentiate, setup_context=_save)
