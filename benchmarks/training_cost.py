@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-from dyconv_pose.analysis.estimators import count_config
 from dyconv_pose.analysis.trained import machine, versions
 from dyconv_pose.analysis.training_cost import loading_seconds, memory_of
 from dyconv_pose.analysis.zoo import COCO_FOLDER, TAIL
@@ -23,7 +22,7 @@ def main() -> None:
     for name in NETWORKS:
         for kind in ('', 'dy-'):
             config = load_config(COCO_FOLDER / f'td-hm_{kind}{name}-bneck{TAIL}.py')
-            networks[Path(config.filename).stem] = memory_of(config) | {'madds': count_config(config).madds}
+            networks[Path(config.filename).stem] = memory_of(config)
     result = {
         'networks': networks,
         'loading_cpu_seconds': loading_seconds(config),

@@ -6,7 +6,7 @@ from pathlib import Path
 from dyconv_pose.datasets.coco_release import COCO_2017
 
 from .markdown import markdown_table
-from .zoo import COCO_FOLDER
+from .zoo import COCO_FOLDER, cost_of
 
 _EPOCHS, _BATCH = 210, 64
 _RATES = (1, 2, 5, 10)  # sustained TFLOP/s
@@ -111,10 +111,9 @@ def coco_run_page(root: Path) -> str:
             [link, f'{figures["parameters"] / 1e6:.2f}M']
             + [f'{part / 1e9:.2f} GB' for part in (figures['state'], kept, figures['state'] + kept)]
         )
-        operations = 3 * 2 * figures['madds'] * train.persons * _EPOCHS
-        hours.append(
-            [link, f'{figures["madds"] / 1e6:.0f}M', *(f'{operations / (rate * 1e12) / 3600:.0f}' for rate in _RATES)]
-        )
+        madds = cost_of(root / COCO_FOLDER / f'{config}.py').madds
+        operations = 3 * 2 * madds * train.persons * _EPOCHS
+        hours.append([link, f'{madds / 1e6:.0f}M', *(f'{operations / (rate * 1e12) / 3600:.0f}' for rate in _RATES)])
     seconds = cost['loading_cpu_seconds']
     return _PAGE.format(
         train=train.images,
