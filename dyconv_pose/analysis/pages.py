@@ -1,11 +1,16 @@
 """Pages of the documentation that are written from the configs, their counts and the paper's figures."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from dyconv_pose.experiments.report import experiments_page
+
+from .attention.page import attention_page
+from .coco_run import coco_run_page
 from .costs import Complexity
+from .markdown import comment_of, markdown_table
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
 from .paper import COCO, COCO_ABLATION, IMAGENET
 from .trained import trained_page
@@ -19,22 +24,6 @@ _ABLATIONS = {
     'Reduction of the attention': r'reduction\d+',
     'Temperature': r'tau\d+(to\d+)?',
 }
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns after the first two are aligned to the right."""
-    rule = ['---'] * 2 + ['---:'] * (len(header) - 2)
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (header, rule, *rows)) + '\n'
-
-
-def comment_of(config: Path) -> str:
-    """The comment with which a config begins, as one sentence."""
-    lines = []
-    for line in config.read_text().splitlines():
-        if not line.startswith('#'):
-            break
-        lines.append(line.removeprefix('#').strip())
-    return ' '.join(lines)
 
 
 def ablations_page(root: Path) -> str:
@@ -204,6 +193,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 #: What is generated, by its place in the project.
 PAGES: dict[str, Callable[[Path], str]] = {
     'docs/ablations.md': ablations_page,
+    'docs/attention.md': attention_page,
+    'docs/coco_run.md': coco_run_page,
+    'docs/experiments.md': experiments_page,
     'docs/models.md': models_page,
     'docs/trained.md': trained_page,
     **{f'{folder.as_posix()}/metafile.yml': partial(pose_metafile, folder=folder) for folder in POSE_FOLDERS},

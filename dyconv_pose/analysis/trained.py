@@ -41,8 +41,8 @@ def record_run(work_dir: str | Path, metrics: str | Path, title: str, commands: 
         'training_seconds': round(seconds),
         'final_loss': steps[-1]['loss'],
         'metrics': json.loads(Path(metrics).read_text()),
-        'versions': _versions(),
-        'processor': _processor(),
+        'versions': versions(),
+        'processor': machine(),
     }
 
 
@@ -61,7 +61,7 @@ def trained_page(root: Path) -> str:
         run = json.loads(path.read_text())
         metrics = {name.removeprefix('coco/'): value for name, value in run['metrics'].items()}
         length = f'{run["epochs"]} epochs' if run['epochs'] else f'{run["iterations"]} iterations'
-        versions = ', '.join(f'{name} {number}' for name, number in run['versions'].items())
+        listed = ', '.join(f'{name} {number}' for name, number in run['versions'].items())
         lines += [
             '',
             f'## {run["title"]}',
@@ -77,14 +77,15 @@ def trained_page(root: Path) -> str:
             '|' + ' ---: |' * len(_FIGURES),
             '| ' + ' | '.join(f'{metrics[name]:.3f}' for name in _FIGURES) + ' |',
             '',
-            f'Record: [`results/{path.name}`](../results/{path.name}). {versions}.',
+            f'Record: [`results/{path.name}`](../results/{path.name}). {listed}.',
         ]
         if (root / f'docs/images/{path.stem}.png').is_file():
             lines += ['', f'![training curve](images/{path.stem}.png)']
     return '\n'.join(lines) + '\n'
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of the packages that a result depends on."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -94,7 +95,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
+def machine() -> str:
     """The processor's name where the system tells it, and how many threads PyTorch uses."""
     import torch
 

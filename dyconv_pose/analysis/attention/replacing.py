@@ -1,0 +1,77 @@
+"""What the attention is for: the network with attention weights other than its own (section 5.3 of the paper).
+
+Shape letters: B batch, K kernels.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dyconv_pose.layers import dynamic_layers
+
+
+def _mean(pi: Tensor, mean_pi: Tensor) -> Tensor:
+    return mean_pi.to(pi).expand_as(pi)
+
+
+def _max(pi: Tensor, _mean_pi: Tensor) -> Tensor:
+    return F.one_hot(pi.argmax(dim=1), pi.shape[1]).to(pi)
+
+
+def _uniform(pi: Tensor, _mean_pi: Tensor) -> Tensor:
+    return torch.full_like(pi, 1 / pi.shape[1])
+
+
+def _shuffle(pi: Tensor, _mean_pi: Tensor) -> Tensor:
+    # By half the batch: each image gets another's, and the same one's in every layer.
+    return pi.roll(max(len(pi) // 2, 1), dims=0)
+
+
+#: For each replacement, a function of a layer's own attention (B, K) and the data set's mean attention (K).
+REPLACEMENTS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
+    {
+        'mean': _mean,  # the data set's mean attention: one static network
+        'max': _max,  # of each image's attention, the largest alone
+        'uniform': _uniform,  # an equal share for each kernel
+        'shuffle': _shuffle,  # the attention of another image
+    }
+)
+
+
+@contextmanager
+def replace_attention(
+    network: nn.Module, replacement: str, mean_pi: Mapping[str, Tensor], layers: Collection[str] | None = None
+) -> Iterator[None]:
+    """Puts other attention weights in place of those that layers compute, while the block runs.
+
+    Args:
+        network: The network, which is as it was afterwards.
+        replacement: A key of :data:`REPLACEMENTS`.
+        mean_pi: For each layer, by name, the data set's mean attention, (K,).
+        layers: Names of the layers to change; by default, all.
+
+    Raises:
+        ValueError: The replacement or a layer does not exist.
+    """
+    if replacement not in REPLACEMENTS:
+        raise ValueError(f'replacement must be one of {sorted(REPLACEMENTS)}, got {replacement!r}.')
+    found = dict(dynamic_layers(network))
+    chosen = list(found if layers is None else layers)
+    if unknown := [name for name in chosen if name not in found]:
+        raise ValueError(f'Attention can be replaced in a dynamic layer, and "{unknown[0]}" is none of the network.')
+    hooks = [
+        found[name].attention.register_forward_hook(_hook(REPLACEMENTS[replacement], mean_pi[name])) for name in chosen
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _hook(replace: Callable[[Tensor, Tensor], Tensor], mean_pi: Tensor) -> Callable:
+    return lambda _module, _inputs, pi: replace(pi, mean_pi)

@@ -1,0 +1,20 @@
+"""Parts of the generated pages."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose columns after the first two are aligned to the right."""
+    rule = ['---'] * 2 + ['---:'] * (len(header) - 2)
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (header, rule, *rows)) + '\n'
+
+
+def comment_of(config: Path) -> str:
+    """The comment with which a config begins, as one sentence."""
+    lines = []
+    for line in config.read_text().splitlines():
+        if not line.startswith('#'):
+            break
+        lines.append(line.removeprefix('#').strip())
+    return ' '.join(lines)

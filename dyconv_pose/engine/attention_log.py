@@ -1,0 +1,100 @@
+"""Logs what the attention does while a network trains."""
+
+import math
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dyconv_pose.layers import dynamic_layers
+
+
+def normalised_entropy(pi: Tensor) -> Tensor:
+    """Entropy of distributions (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice."""
+    kernels = pi.shape[-1]
+    if kernels == 1:
+        return torch.ones(pi.shape[:-1], device=pi.device)
+    return torch.special.entr(pi).sum(dim=-1) / math.log(kernels)
+
+
+@HOOKS.register_module()
+class AttentionLogHook(Hook):
+    """Logs every layer's attention on the training batches, to whatever visualisation backends the run has.
+
+    Scalars, for each dynamic layer: ``attention/entropy/<layer>``, the mean entropy of an image's attention as a share
+    of log K, and ``attention/image_dependence/<layer>``, by how much the entropy of the batch's mean attention is
+    larger (0 where all images have the same). Their means over the layers stand in the training log.
+
+    Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook'))``; for TensorBoard, give the
+    visualiser the backend ``dict(type='TensorboardVisBackend')``.
+
+    Args:
+        interval: Iterations between two entries.
+
+    Raises:
+        ValueError: The interval is not positive.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, interval: int = 50) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be at least 1 iteration, got {interval}.')
+        self.interval = interval
+        self._handles: list[RemovableHandle] = []
+        self._is_due = False
+        self._found: dict[str, Tensor] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Looks into every dynamic layer from here on.
+
+        Raises:
+            ValueError: The network has none.
+        """
+        network = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        for name, layer in dynamic_layers(network):
+            self._handles.append(layer.attention.register_forward_hook(self._keep(name)))
+        if not self._handles:
+            raise ValueError(
+                'AttentionLogHook needs a dynamic network and this one has no dynamic layer: '
+                "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
+            )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        """Says whether this iteration is logged."""
+        self._is_due = (runner.iter + 1) % self.interval == 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
+    ) -> None:
+        """Logs."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        scalars, totals = {}, {'entropy': [], 'image_dependence': []}
+        for name, pi in self._found.items():
+            each = float(normalised_entropy(pi).mean())
+            values = {'entropy': each, 'image_dependence': float(normalised_entropy(pi.mean(dim=0))) - each}
+            for figure, value in values.items():
+                scalars[f'attention/{figure}/{name}'] = value
+                totals[figure].append(value)
+        for figure, values in totals.items():
+            runner.message_hub.update_scalar(f'train/attention_{figure}', sum(values) / len(values))
+        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+        self._found.clear()
+
+    def after_train(self, runner: Runner) -> None:
+        """Leaves the layers as they were."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _keep(self, name: str) -> object:
+        def hook(_module: nn.Module, _inputs: tuple, pi: Tensor) -> None:
+            if self._is_due:
+                self._found[name] = pi.detach().float()
+
+        return hook

@@ -1,0 +1,104 @@
+"""The results of an experiment: one line of JSON for every finished run."""
+
+import fcntl
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from mmengine.config import Config
+
+from dyconv_pose.analysis.trained import machine, versions
+
+from .description import Experiment, Run, recipe_of
+from .history import read_history
+
+
+def read_records(path: str | Path) -> list[dict]:
+    """All records of a results file, in the order in which the runs finished; none where there is no file.
+
+    Raises:
+        ValueError: A line is no JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return []
+    records = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f'Every line of a results file must be JSON, and line {number} of "{path}" is not: delete that line, '
+                'and its run is scored again from its last checkpoint.'
+            ) from error
+    return records
+
+
+def find_record(path: str | Path, experiment: str, run: Run, recipe: str) -> dict | None:
+    """The record of a run, or ``None`` where it has not finished.
+
+    Raises:
+        ValueError: It finished with another recipe.
+    """
+    for record in read_records(path):
+        if (record['experiment'], record['network'], record['seed']) == (experiment, run.network, run.seed):
+            if record['recipe'] != recipe:
+                raise ValueError(
+                    f'A results file must hold runs of one recipe: "{path}" has {run.name} with recipe '
+                    f'{record["recipe"]}, and its config now has {recipe}: give other --results and --work-dir, or '
+                    'undo the change.'
+                )
+            return record
+    return None
+
+
+def append_record(path: str | Path, record: dict) -> None:
+    """Adds a line, whole even if several processes write at once."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a') as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        file.write(json.dumps(record) + '\n')
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_record(experiment: Experiment, run: Run, config: Config, work_dir: Path, metrics: dict[str, float]) -> dict:
+    """Collects what a finished run was and what it scored.
+
+    Args:
+        experiment: The experiment.
+        run: The run.
+        config: Its config.
+        work_dir: Its work directory, with the logs.
+        metrics: The scores of its last checkpoint.
+
+    Returns:
+        A dictionary for JSON.
+    """
+    return {
+        'experiment': experiment.name,
+        'network': run.network,
+        'seed': run.seed,
+        'config': Path(run.config_file).name,
+        'recipe': recipe_of(config),
+        'metrics': {name: float(value) for name, value in metrics.items()},
+        **read_history(work_dir).as_dict(),
+        'revision': _revision(),
+        'versions': versions(),
+        'machine': machine(),
+    }
+
+
+def _revision() -> str | None:
+    """The revision of the code, with ``+`` where files that git knows differ from it; ``None`` outside git."""
+    folder = Path(__file__).parent
+    asks = (['git', 'rev-parse', '--short=12', 'HEAD'], ['git', 'status', '--porcelain', '--untracked-files=no'])
+    try:
+        head, changes = (subprocess.run(ask, cwd=folder, capture_output=True, text=True, check=True) for ask in asks)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ('+' if changes.stdout.strip() else '')

@@ -1,0 +1,170 @@
+"""The page on an experiment, whatever came out of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dyconv_pose.analysis.estimators import count_config
+from dyconv_pose.analysis.markdown import comment_of, markdown_table
+
+from .description import Experiment, load_experiment
+from .records import read_records
+from .statistics import Summary, paired_differences, summarise
+
+FOLDER = Path('configs/experiments')
+
+_HEAD = """<!-- Written by tools/make_docs.py. -->
+
+# Static against dynamic, over several seeds
+
+What the method claims is a gain over the static twin at nearly the same compute. An experiment trains networks alike,
+several seeds each, and compares them seed by seed. All of an experiment is one file; the command can be stopped and
+given again at any time, and a second copy of it beside the first takes the runs that the first has not begun.
+
+```bash
+python tools/experiment.py run EXPERIMENT        # execute what is not recorded yet, in work_dirs/<experiment>
+python tools/experiment.py status EXPERIMENT     # what is finished, in progress, waiting
+python tools/experiment.py report EXPERIMENT     # these tables, and the learning curves
+```
+
+Each finished run is a line of JSON in `results/<experiment>.jsonl`: config, seed, revision, versions, machine, epochs,
+seconds, scores, loss. The last checkpoint is scored, never the best one, which would be chosen on the pictures it is
+scored on. "±" is the standard deviation over seeds. A difference is that of two networks with the same seed; its
+interval is Student's, 95%, over the seeds' differences, so it says how far these networks on this data differ by
+more than the chance of training, and nothing about other data. Of several metrics the first was chosen beforehand.
+"""
+
+
+def experiments_page(root: Path) -> str:
+    """The page on all experiments under ``configs/experiments``.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        Markdown.
+    """
+    parts = [_HEAD]
+    for path in sorted((root / FOLDER).glob('*.py')):
+        parts.append(_section(root, path))
+    return '\n'.join(parts)
+
+
+def _section(root: Path, path: Path) -> str:
+    experiment = load_experiment(path)
+    name = path.relative_to(root).as_posix()
+    lines = [f'## {experiment.title}', '', f'[`{name}`](../{name}): {comment_of(path)}', '']
+    records = read_records(root / 'results' / f'{experiment.name}.jsonl')
+    if not records:
+        lines += [f'No results are recorded yet: `python tools/experiment.py run {name}`.', '']
+        lines += [f'Networks: {", ".join(f"`{network}`" for network in experiment.networks)}.', '']
+        return '\n'.join(lines)
+    lines += [tables(experiment, records, root)]
+    picture = f'experiment_{experiment.name}.png'
+    if (root / 'docs/images' / picture).is_file():
+        lines += [f'![learning curves](images/{picture})', '']
+    lines += [
+        f'Record: [`results/{experiment.name}.jsonl`](../results/{experiment.name}.jsonl). {_origin(records)}',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+def tables(experiment: Experiment, records: Sequence[Mapping], root: Path = Path()) -> str:
+    """Scores of the networks, and their paired differences, as Markdown.
+
+    Args:
+        experiment: The experiment.
+        records: Its records; those of networks that it no longer has are left out.
+        root: The project's folder, where the configs' paths begin.
+    """
+    by_network = {name: [r for r in records if r['network'] == name] for name in experiment.networks}
+    rows = [
+        _network_row(experiment, name, found, root) if found else [name, *['-'] * (5 + len(experiment.metrics))]
+        for name, found in by_network.items()
+    ]
+    names = [f'{metric}, %' for metric in experiment.metrics]
+    header = ['network', 'seeds', 'params', 'MAdds', 'minutes a run', 'training loss', *names]
+    parts = [markdown_table(header, rows)]
+    rows = []
+    for new, old in experiment.comparisons:
+        for metric in experiment.metrics:
+            rows.append(_difference_row(new, old, metric, by_network, 100))
+        rows.append(_difference_row(new, old, 'training loss', by_network, 1))
+    header = ['difference', 'of', 'n', 'mean', '95% interval', 'by seed']
+    parts += ['', markdown_table(header, rows), '']
+    return '\n'.join(parts) + verdicts(experiment, by_network)
+
+
+def verdicts(experiment: Experiment, by_network: Mapping[str, Sequence[Mapping]]) -> str:
+    """One sentence for each comparison, on the experiment's first metric."""
+    metric = experiment.metrics[0]
+    lines = []
+    for new, old in experiment.comparisons:
+        differences = _differences(by_network, new, old, metric)
+        lines.append(f'- {new} against {old}: {verdict(list(differences.values()), metric)}')
+    return '\n'.join(lines) + '\n'
+
+
+def verdict(differences: Sequence[float], metric: str) -> str:
+    """What the paired differences of a metric (as shares) allow to be said."""
+    if not differences:
+        return 'no seed is finished for both.'
+    summary = summarise(differences)
+    if summary.interval is None:
+        return f'{100 * summary.mean:+.2f} {metric} with one seed, of which nothing follows.'
+    sign = 'higher' if summary.mean > 0 else 'lower'
+    found = f'the mean {metric} is {sign} by {abs(100 * summary.mean):.2f} over {summary.count} seeds'
+    if summary.excludes_zero:
+        return f'{found}, and the interval excludes 0.'
+    return f'{found}, and the interval includes 0: no difference is shown.'
+
+
+def _network_row(experiment: Experiment, name: str, records: Sequence[Mapping], root: Path) -> list[str]:
+    run = next(run for run in experiment.runs if run.network == name)
+    cost = count_config(run.config(root))
+    minutes = sorted(record['training_seconds'] / 60 for record in records)
+    return [
+        f'`{name}`',
+        str(len(records)),
+        f'{cost.params / 1e6:.2f}M',
+        f'{cost.madds / 1e6:.1f}M',
+        f'{minutes[len(minutes) // 2]:.0f}',
+        _spread(summarise([record['final_loss'] for record in records]), '.5f'),
+        *(_spread(summarise([100 * _value(r, metric) for r in records]), '.2f') for metric in experiment.metrics),
+    ]
+
+
+def _difference_row(new: str, old: str, metric: str, by_network: Mapping, factor: float) -> list[str]:
+    differences = [factor * value for value in _differences(by_network, new, old, metric).values()]
+    name = metric if metric == 'training loss' else f'{metric}, points'
+    if not differences:
+        return [f'{new} - {old}', name, '0', '-', '-', '-']
+    summary = summarise(differences)
+    form = '+.2f' if factor == 100 else '+.5f'
+    interval = '-' if summary.interval is None else ' to '.join(f'{end:{form}}' for end in summary.interval)
+    each = ', '.join(f'{value:{form}}' for value in differences)
+    return [f'{new} - {old}', name, str(summary.count), f'{summary.mean:{form}}', interval, each]
+
+
+def _differences(by_network: Mapping[str, Sequence[Mapping]], new: str, old: str, metric: str) -> dict[int, float]:
+    values = [{record['seed']: _value(record, metric) for record in by_network[name]} for name in (new, old)]
+    return paired_differences(*values)
+
+
+def _value(record: Mapping, metric: str) -> float:
+    return record['final_loss'] if metric == 'training loss' else record['metrics'][metric]
+
+
+def _spread(summary: Summary, form: str) -> str:
+    return f'{summary.mean:{form}}' + ('' if summary.spread is None else f' ± {summary.spread:{form}}')
+
+
+def _origin(records: Sequence[Mapping]) -> str:
+    """Revisions, machines and versions of the records, each different one once."""
+    revisions = ', '.join(dict.fromkeys(str(record['revision']) for record in records))
+    machines = '; '.join(dict.fromkeys(record['machine'] for record in records))
+    versions = '; or '.join(
+        dict.fromkeys(', '.join(f'{n} {v}' for n, v in record['versions'].items()) for record in records)
+    )
+    epochs = ', '.join(dict.fromkeys(str(record['epochs']) for record in records))
+    return f'{epochs} epochs; revision {revisions}; {machines}; {versions}.'

@@ -1,0 +1,86 @@
+"""One run of an experiment: begun, or continued from its last checkpoint, scored, recorded."""
+
+import json
+from pathlib import Path
+
+from mmengine.config import Config
+
+from dyconv_pose.apis import test, train
+
+from .description import Experiment, Run, recipe_of
+from .locking import locked
+from .records import append_record, find_record, make_record
+
+#: In a run's folder: the recipe that it was begun with.
+_RECIPE_FILE = 'recipe.json'
+
+
+def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str | Path) -> bool:
+    """Trains, scores and records a run, in this process; does nothing if it is recorded already.
+
+    Of the checkpoints the last is scored, never the best one, which would be chosen on the pictures it is scored on.
+
+    Args:
+        experiment: The experiment.
+        run: One of its runs.
+        work_dir: The experiment's work directory; the run has a folder of its own in it.
+        results: The results file.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        InProgressError: Another process is at it.
+        FileNotFoundError: A file is missing.
+        ValueError: Something of the config or the data cannot be used, or the run was begun with another recipe.
+        FloatingPointError: The loss became NaN or infinite.
+    """
+    folder = Path(work_dir) / run.name
+    config = run.config()
+    recipe = recipe_of(config)
+    with locked(folder):
+        if find_record(results, experiment.name, run, recipe):
+            return False
+        _keep_recipe(folder, run, recipe)
+        config.work_dir = str(folder)
+        final = folder / f'epoch_{config.train_cfg.max_epochs}.pth'
+        checkpoint = latest_checkpoint(folder)
+        if checkpoint != final:
+            _train(config, checkpoint)
+        scoring = run.config()
+        scoring.work_dir = str(folder / 'score')
+        metrics = test(scoring, final)
+        append_record(results, make_record(experiment, run, config, folder, metrics))
+    return True
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint in a folder, or ``None``.
+
+    MMEngine names it in a file once it is complete, with the path it had then; the folder may have moved.
+    """
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        return None
+    path = folder / Path(note.read_text().strip()).name
+    return path if path.is_file() else None
+
+
+def _train(config: Config, checkpoint: Path | None) -> None:
+    train(config, resume=str(checkpoint) if checkpoint else False)
+
+
+def _keep_recipe(folder: Path, run: Run, recipe: str) -> None:
+    """Notes the recipe of a new run; refuses to continue one of another.
+
+    Raises:
+        ValueError: The folder holds the beginning of a run with another recipe.
+    """
+    file = folder / _RECIPE_FILE
+    begun = json.loads(file.read_text())['recipe'] if file.is_file() else None
+    if begun is not None and begun != recipe and latest_checkpoint(folder):
+        raise ValueError(
+            f'A run must be continued with the recipe it was begun with: "{folder}" has recipe {begun} and the config '
+            f'of {run.name} now {recipe}: give another --work-dir, delete that folder, or undo the change.'
+        )
+    file.write_text(json.dumps(dict(recipe=recipe, config=run.config_file)))

@@ -1,0 +1,90 @@
+"""The report says what the records do, also where that is nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from dyconv_pose.experiments import load_experiment
+from dyconv_pose.experiments.plots import plot_learning_curves
+from dyconv_pose.experiments.report import FOLDER, experiments_page, tables, verdict
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = sorted((ROOT / FOLDER).glob('*.py'))
+
+
+def a_record(network, seed, ap, loss=0.5):
+    validations = [{'epoch': 1, 'coco/AP': ap / 2}, {'epoch': 2, 'coco/AP': ap}]
+    return dict(
+        network=network,
+        seed=seed,
+        metrics={'coco/AP': ap},
+        final_loss=loss,
+        training_seconds=120,
+        losses=[[1, 2 * loss], [2, loss]],
+        validations=validations,
+    )
+
+
+@pytest.fixture
+def records():
+    found = [a_record('static', seed, 0.1 + 0.01 * seed) for seed in (0, 1, 2)]
+    return found + [a_record('dynamic', seed, 0.15 + 0.01 * seed + 0.002 * (seed == 1), loss=0.4) for seed in (0, 1)]
+
+
+def test_tables(experiment_file, records):
+    text = tables(load_experiment(experiment_file), records)
+    assert '| `static` | 3 |' in text
+    assert '11.00 ± 1.00' in text
+    assert '| dynamic - static | coco/AP, points | 2 | +5.10 |' in text
+    assert '+5.00, +5.20' in text
+    assert '| dynamic - static | training loss | 2 | -0.10000 |' in text
+    assert (
+        'dynamic against static: the mean coco/AP is higher by 5.10 over 2 seeds, and the interval excludes 0.' in text
+    )
+
+
+def test_a_network_without_runs(experiment_file, records):
+    text = tables(load_experiment(experiment_file), [r for r in records if r['network'] == 'static'])
+    assert '| dynamic | - | - |' in text
+    assert 'no seed is finished for both' in text
+
+
+def test_verdicts_claim_no_more_than_they_may():
+    assert 'nothing follows' in verdict([0.2], 'AP')
+    assert 'no difference is shown' in verdict([0.2, -0.1, 0.1], 'AP')
+    assert 'lower by 2.00' in verdict([-0.02, -0.0201, -0.0199], 'AP')
+    assert 'excludes 0' in verdict([-0.02, -0.0201, -0.0199], 'AP')
+
+
+def test_curves(experiment_file, records, tmp_path):
+    experiment = load_experiment(experiment_file)
+    out = plot_learning_curves(experiment, records, tmp_path / 'curves.png')
+    assert out.stat().st_size > 10_000
+    with pytest.raises(ValueError, match='at least one finished run'):
+        plot_learning_curves(experiment, [], tmp_path / 'none.png')
+
+
+@pytest.mark.slow
+def test_page_without_results(tmp_path):
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    page = experiments_page(tmp_path)
+    assert page.count('No results are recorded yet') == len(EXPERIMENTS)
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
+def test_experiments_of_the_repository(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    experiment = load_experiment(path)
+    assert len({run.seed for run in experiment.runs}) >= 3
+    recipes = {}
+    for run in experiment.runs[: len(experiment.networks)]:
+        config = run.config()
+        recipes[run.network] = [
+            config[part]
+            for part in ('train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator')
+        ]
+        assert config.train_cfg.max_epochs % config.train_cfg.val_interval == 0  # the last epoch is validated
+        assert config.default_hooks.checkpoint.max_keep_ckpts >= 2  # one is whole while another is written
+        assert config.default_hooks.checkpoint.interval == 1
+    first = next(iter(recipes.values()))
+    assert all(recipe == first for recipe in recipes.values())  # trained alike
