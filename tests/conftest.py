@@ -20,3 +20,8 @@ def _quiet_and_seeded():
     MMLogger.get_current_instance().setLevel('ERROR')
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the tests run in several processes
+
+
+def pytest_addoption(parser):
+    """Names the file for what the tests of test_robustness count; tools/prove_robustness.py gives it."""
+    parser.addoption('--figures', metavar='FILE', help='write what the robustness tests count to this JSON file')

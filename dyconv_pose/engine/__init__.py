@@ -1,6 +1,8 @@
-"""Training: the temperature schedule, what stops a run gone wrong, mixed precision on a CPU, the memory format."""
+"""Training: the temperature schedule, runs that can be stopped anywhere, what ends one gone wrong, precision."""
 
 from .amp import CpuAmpOptimWrapper
+from .checkpoints import SafeCheckpointHook
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .memory_format import ChannelsLastHook
 from .numerics import NonFiniteLossHook
 from .temperature import TemperatureHook, temperature_at
@@ -10,6 +12,9 @@ __all__ = [
     'ChannelsLastHook',
     'CpuAmpOptimWrapper',
     'NonFiniteLossHook',
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
+    'SafeCheckpointHook',
     'TemperatureHook',
     'UndefinedScoreHook',
     'temperature_at',
