@@ -98,7 +98,7 @@ def describe_machine_error(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return (
             f'The disk is full ({error.strerror}{f", {error.filename}" if error.filename else ""}) and the run was '
-            'stopped; the last checkpoint is whole: make room and go on with --resume.'
+            'stopped; the checkpoints that stand are whole: make room and go on with --resume.'
         )
     is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     if is_distributed and isinstance(error, RuntimeError) and _DEAD_PEER.search(str(error)):

@@ -12,8 +12,8 @@ from dyconv_pose.datasets.seeded import SeededSampler
 #: Where the place is written within a checkpoint's ``meta``.
 PLACE = 'place'
 
-#: State of a schedule that changes as it runs; all else is what the config says.
-_RUNNING = {'last_step', '_global_step', '_last_value', 'verbose'}
+#: State of a schedule that changes as it runs, or follows from the rest; all else is what the config says.
+_RUNNING = {'last_step', '_global_step', '_last_value', 'verbose', 'base_values', 'total_iters'}
 
 #: Settings of an optimiser that schedules do not change.
 _SETTINGS = ('initial_lr', 'weight_decay', 'betas', 'eps', 'momentum', 'nesterov', 'amsgrad')

@@ -217,4 +217,7 @@ def test_mmengine_checkpoint(tmp_path):
     assert dataset_meta['names'].tolist() == ['nose', 'eye']
     assert dataset_meta['big'].tolist() == [0, 1]
     assert read['message_hub']['runtime_info']['best_score'] == 0.25
-    assert read['message_hub']['log_scalars']['train/loss'] is None
+    log = read['message_hub']['log_scalars']['train/loss']
+    assert isinstance(log, HistoryBuffer)
+    assert log.current() == 0.5
+    assert log.statistics('mean', 1) == 0.5

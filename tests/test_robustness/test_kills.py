@@ -17,6 +17,7 @@ from dyconv_pose.engine import checkpoints
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
+    pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are copied by fork, which this system lacks'),
 ]
 
@@ -133,12 +134,12 @@ def test_validation_that_was_missed_is_made_up_for(data, tmp_path):
 def test_seed_that_nobody_chose_is_kept(data, tmp_path):
     """Without a seed in the config the checkpoint has it: order, augmentation and dropout go on with that."""
     config = at_checkpoint(stateful_config(data, tmp_path / 'killed', 'within epochs', ballast=False), 5)
-    config.randomness = dict(deterministic=True)
+    config.randomness = dict(seed=None, deterministic=True)
     wait_for_kill(start(config))
     seed = read_checkpoint(tmp_path / 'killed/iter_10.pth')['meta']['seed']
     for name in ('killed', 'whole'):
         config = stateful_config(data, tmp_path / name, 'within epochs', ballast=False)
-        config.randomness = dict(deterministic=True) if name == 'killed' else dict(seed=seed, deterministic=True)
+        config.randomness.seed = None if name == 'killed' else seed
         finish(config)
     states = [last_state(tmp_path / name, 'within epochs') for name in ('killed', 'whole')]
     assert differences(*states) == []
