@@ -4,6 +4,7 @@ import os
 import signal
 import time
 import traceback
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -96,15 +97,19 @@ def finish(config):
     assert status == 0
 
 
-def kill_after(config, seconds):
-    """Trains and kills the process after so many seconds; returns whether it was still running."""
-    process, end = start(config), time.monotonic() + seconds
-    while time.monotonic() < end:
+def kill_after(config, seconds, while_writing=False):
+    """Trains and kills the process after so many seconds, or when it next writes a checkpoint after them.
+
+    Returns:
+        Whether it was still running.
+    """
+    process, moment, work_dir = start(config), time.monotonic() + seconds, Path(config.work_dir)
+    while time.monotonic() < moment or (while_writing and not any(work_dir.glob('*.partial'))):
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             assert status == 0
             return False
-        time.sleep(0.002)
+        time.sleep(0.001)
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from .costs import Complexity
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
 from .paper import COCO, COCO_ABLATION, IMAGENET
+from .robustness import robustness_page
 from .trained import trained_page
 from .zoo import ABLATION_BASE, COCO_FOLDER, IMAGENET_FOLDER, TAIL, cost_of, imagenet_cost, measured, paper_ap
 
@@ -205,6 +206,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 PAGES: dict[str, Callable[[Path], str]] = {
     'docs/ablations.md': ablations_page,
     'docs/models.md': models_page,
+    'docs/robustness.md': robustness_page,
     'docs/trained.md': trained_page,
     **{f'{folder.as_posix()}/metafile.yml': partial(pose_metafile, folder=folder) for folder in POSE_FOLDERS},
     f'{IMAGENET_FOLDER.as_posix()}/metafile.yml': imagenet_metafile,

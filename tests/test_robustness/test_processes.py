@@ -191,7 +191,7 @@ def test_dead_process_ends_the_others_with_a_sentence(tmp_path, record, victim):
     def work(rank):
         config = stateful_config(data, tmp_path / 'work', ballast=False, batch_size=2)
         config.launcher, config.custom_hooks = 'pytorch', [dict(type='DeathHook', rank=victim)]
-        with pytest.raises(ValueError, match='Another process of this job ended .* go on with --resume'):
+        with pytest.raises(ValueError, match='Another process of this job ended, .* go on with --resume'):
             train(config)
 
     start = time.monotonic()
