@@ -80,6 +80,7 @@ def test_last_checkpoint_is_only_a_hint(work_dir):
     assert find_resume_point(work_dir).path == moved
 
 
+@pytest.mark.slow
 def test_half_written_file_is_no_checkpoint_and_is_removed(data, work_dir, caplog):
     (work_dir / 'epoch_3.pth.partial').write_bytes((work_dir / 'epoch_2.pth').read_bytes()[:1000])
     assert find_resume_point(work_dir).path.name == 'epoch_2.pth'
@@ -117,6 +118,7 @@ def test_changed_schedule_is_said(data, work_dir):
     assert any('initial_lr=0.002 where the optimiser has 0.5' in line for line in lines)
 
 
+@pytest.mark.slow
 def test_same_schedule_is_not_mentioned(data, work_dir):
     lines = logged(short_config(data, work_dir, epochs=3))
     assert any('resumed epoch: 2, iter: 12' in line for line in lines)
@@ -142,7 +144,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize('way', WAYS)
-@pytest.mark.parametrize('forbidden', [False, True], ids=['', 'PyTorch told to unpickle in full'])
+@pytest.mark.parametrize('forbidden', [False, pytest.param(True, marks=pytest.mark.slow)], ids=['', 'forced'])
 def test_malicious_checkpoint_is_refused_by_training(data, tmp_path, monkeypatch, record, way, forbidden):
     if forbidden:
         monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')

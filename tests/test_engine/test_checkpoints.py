@@ -82,6 +82,7 @@ def assert_stops_and_goes_on(config, work_dir, make_room):
     assert train(config.copy()).epoch == 4
 
 
+@pytest.mark.slow
 def test_full_disk(data, small_disk, record):
     """With one checkpoint kept: the old one may only go when the new one is there."""
     config = stateful_config(data, small_disk / 'work', ballast=False)
@@ -96,6 +97,7 @@ def test_full_disk(data, small_disk, record):
     record('full disk', tmpfs=1)
 
 
+@pytest.mark.slow
 def test_file_size_limit(data, tmp_path, record):
     """A limit on the size of files is met in the middle of a checkpoint, as a quota is."""
     config = stateful_config(data, tmp_path / 'work', ballast=False)

@@ -237,7 +237,7 @@ NAMES_OF_KINDS = (
 @pytest.mark.parametrize('name', NAMES_OF_KINDS)
 def test_no_other_error(tmp_path, name):
     strategy, use, share = kinds(tmp_path)[name]
-    counts = try_all(strategy, use, 30 * share, tmp_path / 'file')
+    counts = try_all(strategy, use, 10 * share, tmp_path / 'file')
     assert counts['refused'] > 0
 
 

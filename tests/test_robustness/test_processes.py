@@ -150,6 +150,7 @@ def frozen_config(data, work_dir, batch_size):
     return config
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_with_the_double_batch(tmp_path, record):
     data = write_coco(tmp_path / 'coco', NUM_IMAGES)
     finish(frozen_config(data, tmp_path / 'one', 4))
@@ -184,6 +185,7 @@ class DeathHook(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('victim', [0, 1])
 def test_dead_process_ends_the_others_with_a_sentence(tmp_path, record, victim):
     data = write_coco(tmp_path / 'coco', NUM_IMAGES)
