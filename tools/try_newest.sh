@@ -32,7 +32,7 @@ echo "Making $venv with $torch and the newest version of everything else ..."
 pip=("$venv/bin/pip" --disable-pip-version-check)
 : > "$report"
 "${pip[@]}" install -qq "$torch"
-"$venv/bin/python" -c 'import torch; print(f"torch=={torch.__version__.partition("+")[0]}")' > "$venv/kept.txt"
+"$venv/bin/python" -c "import torch; print('torch==' + torch.__version__.partition('+')[0])" > "$venv/kept.txt"
 mapfile -t wanted < <(names requirements/runtime.txt requirements/dev.txt requirements/deploy.txt)
 if ! "${pip[@]}" install -qq --upgrade -c "$venv/kept.txt" "${wanted[@]}" 2> "$venv/pip.txt"; then
     broken=1

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.boxes_file import CocoBoxes
 from dyconv_pose.inference.pictures import as_picture, read_picture
 from dyconv_pose.inference.types import Picture
+from dyconv_pose.inference.video import FrameReader, FrameWriter
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -161,6 +163,20 @@ def use_picture(content, path):
     assert read_picture(path).dtype == np.uint8
 
 
+def use_video(content, path):
+    path = path.with_suffix('.mp4')
+    path.write_bytes(content)
+    assert all(frame.dtype == np.uint8 for frame in islice(FrameReader(str(path)), 20))
+
+
+def video_bytes(folder):
+    writer = FrameWriter(folder / 'whole.mp4', 10)
+    for level in range(6):
+        writer.write(np.full((32, 48, 3), 40 * level, np.uint8))
+    writer.close()
+    return (folder / 'whole.mp4').read_bytes()
+
+
 def use_checkpoint(content, path):
     path.write_bytes(content)
     assert isinstance(read_checkpoint(path), dict)
@@ -203,6 +219,7 @@ def kinds(folder):
         'scores: annotations': (malformed(coco_content(2)), use_truth, 1),
         'JSON: bytes': (damaged(sources), use_json_bytes, 1),
         'pictures: bytes': (damaged(PICTURES), use_picture, 3),
+        'videos: bytes': (damaged([video_bytes(folder)]), use_video, 1),
         'pictures: arrays': (arrays(), use_array, 1),
         'checkpoints: bytes': (damaged(checkpoint_bytes(folder)), use_checkpoint, 3),
     }
@@ -230,7 +247,7 @@ def try_all(strategy, use, number, path):
 
 NAMES_OF_KINDS = (
     'boxes: annotations', 'boxes: detections', 'data check: annotations', 'data check: detections', 'scores: results',
-    'scores: annotations', 'JSON: bytes', 'pictures: bytes', 'pictures: arrays', 'checkpoints: bytes',
+    'scores: annotations', 'JSON: bytes', 'pictures: bytes', 'videos: bytes', 'pictures: arrays', 'checkpoints: bytes',
 )  # fmt: skip
 
 
