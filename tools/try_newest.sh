@@ -32,7 +32,7 @@ echo "Making $venv with $torch and the newest version of everything else ..."
 pip=("$venv/bin/pip" --disable-pip-version-check)
 : > "$report"
 "${pip[@]}" install -qq "$torch"
-"$venv/bin/python" -c "import torch; print('torch==' + torch.__version__.partition('+')[0])" > "$venv/kept.txt"
+"$venv/bin/python" -c "import torch; print('torch==' + torch.__version__.partition('+')[0])" 2> /dev/null > "$venv/kept.txt"
 mapfile -t wanted < <(names requirements/runtime.txt requirements/dev.txt requirements/deploy.txt)
 if ! "${pip[@]}" install -qq --upgrade -c "$venv/kept.txt" "${wanted[@]}" 2> "$venv/pip.txt"; then
     broken=1
@@ -51,6 +51,7 @@ fi
     cat requirements/{torch,runtime,dev,deploy,mmpose}.txt | grep '==' | while IFS= read -r pin; do
         name=${pin%%==*}
         have=$(grep -i -E "^${name//[-_]/[-_]}==" "$venv/installed.txt" | head -n 1 || true)
+        have=${have%%+*} # without the build, as in 2.13.0+cpu
         [ "${have#*==}" = "${pin#*==}" ] || echo "  $name ${pin#*==} -> ${have#*==}"
     done
     echo 'Requirements that contradict each other, by pip check (chumpy, torchvision and xtcocotools are expected):'

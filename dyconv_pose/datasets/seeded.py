@@ -73,13 +73,14 @@ class SeededSampler(Sampler):
     would with batches of twice the size.
 
     Args:
-        dataset: The :class:`SeededDataset`.
+        dataset: The :class:`SeededDataset`, or what wraps it.
         sampler: The config of the sampler that decides on the order.
         seed: Of the order and of the samples.
     """
 
-    def __init__(self, dataset: SeededDataset, sampler: dict, seed: int | None = None) -> None:
-        self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset.dataset, seed=seed))
+    def __init__(self, dataset: Dataset, sampler: dict, seed: int | None = None) -> None:
+        inner = dataset.dataset if isinstance(dataset, SeededDataset) else dataset  # else a slice that MMEngine took
+        self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=inner, seed=seed))
         self.epoch = self.num_skipped = 0
         self.rank, self.world_size = get_dist_info()
 

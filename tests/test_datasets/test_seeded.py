@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset, DefaultSampler, InfiniteSampler
 from mmengine.registry import DATASETS
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from dyconv_pose.datasets.seeded import SeededDataset, SeededSampler, derive_seed, seed_generators, seeded_loader
@@ -105,6 +106,13 @@ def test_what_else_is_asked_is_asked_of_the_data_set():
     assert pickle.loads(pickle.dumps(numbers))[4, 1] == numbers[4, 1]
     assert not hasattr(numbers, '__getitems__')
     assert isinstance(SeededSampler(numbers, dict(type='InfiniteSampler'), 1).sampler, InfiniteSampler)
+
+
+def test_slice_of_an_epoch_stays_one():
+    """MMEngine's num_batch_per_epoch shows the sampler a part of the data set."""
+    loader = seeded_loader(dict(dataset=dict(type='Numbers'), sampler=dict(type='DefaultSampler', shuffle=True)))
+    built = Runner.build_dataloader(loader | dict(num_batch_per_epoch=2, batch_size=3, num_workers=0), seed=1)
+    assert sorted(number for batch in built for number in batch[0]) == [0, 1, 2, 3, 4, 5]
 
 
 def test_seeds_differ():
