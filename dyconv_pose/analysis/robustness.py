@@ -88,8 +88,8 @@ def _annotations(spoiled: dict) -> str:
 
 def _layer(layer: dict) -> str:
     return (
-        f'`DyConv2d` equals a loop of static convolutions over the samples in {layer["cases"]:,} random cases of shape,\n'
-        f'stride, padding, dilation, groups and memory layout: {layer["of_batch_0"]:,} with an empty batch, '
+        f'`DyConv2d` equals a loop of static convolutions over the samples in {layer["cases"]:,} random cases of\n'
+        f'shape, stride, padding, dilation, groups and memory layout: {layer["of_batch_0"]:,} with an empty batch, '
         f'{layer["of_batch_1"]:,} with a\nbatch of one, {layer["not_contiguous"]:,} with an input that is not '
         'contiguous.\n'
     )
