@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from dyconv_pose.analysis.robustness import RECORD, machine
@@ -43,13 +42,11 @@ def main() -> int:
         figures = Path(folder) / 'figures.json'
         figures.write_text(json.dumps(before))
         command = [sys.executable, '-m', 'pytest', '-q', '--figures', str(figures), *(args.tests or PROOFS)]
-        start = time.monotonic()
         done = subprocess.run(command + ['-m', 'not slow'] * args.quick, cwd=ROOT, check=False)
         record = {'figures': json.loads(figures.read_text()), **machine()}
     if done.returncode:
         print('error: a proof failed, and nothing is recorded.', file=sys.stderr)
         return 1
-    record['minutes'] = round((time.monotonic() - start) / 60, 1)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, indent=1) + '\n')
     print(json.dumps(record['figures'], indent=1))

@@ -34,7 +34,8 @@ def robustness_page(root: Path) -> str:
     versions = ', '.join(f'{name} {number}' for name, number in record['versions'].items())
     parts = [_HEAD.format(machine=f'{record["processor"]}; {versions}')]
     for topics, prose, write in _SECTIONS:
-        parts.append(prose)
+        if prose:
+            parts.append(prose)
         missing = [topic for topic in topics if topic not in record['figures']]
         if missing:
             parts.append(f'Not recorded yet: {", ".join(missing)}.\n')
@@ -43,14 +44,19 @@ def robustness_page(root: Path) -> str:
     return '\n'.join(parts)
 
 
-def _kills(kills: dict, full_disk: dict) -> str:
+def _kills(kills: dict) -> str:
     runs, hits, writing = (sum(row[key] for row in kills.values()) for key in ('runs', 'kills', 'while_writing'))
     rows = [(name, row['runs'], row['kills'], row['while_writing']) for name, row in kills.items()]
     return (
         f'{runs} runs were killed {hits} times, {writing} times of these while they wrote a checkpoint, and all ended\n'
         'with the state of the run that was left alone, bit for bit:\n\n'
         + _table(('run', 'runs', 'kills', 'while writing a checkpoint'), rows)
-        + '\nDisks that had no room for a checkpoint, each with one checkpoint kept: '
+    )
+
+
+def _full_disk(full_disk: dict) -> str:
+    return (
+        'Disks that had no room for a checkpoint, each with one checkpoint kept: '
         + '; '.join(_FULL_DISK[name] for name in sorted(full_disk, reverse=True))
         + '. The run\nended with a sentence, the last checkpoint was whole, and with room it went on from there.\n'
     )
@@ -185,7 +191,8 @@ _REQUIREMENTS = """## Requirements
 
 #: What each section needs of the record, its words, and what writes its figures.
 _SECTIONS: tuple[tuple[tuple[str, ...], str, Callable[..., str] | None], ...] = (
-    (('kills', 'full disk'), _STOPPING, _kills),
+    (('kills',), _STOPPING, _kills),
+    (('full disk',), '', _full_disk),
     (('two processes', 'dead process'), _SEVERAL, _processes),
     (('malicious checkpoints refused',), _STRANGERS, _refusals),
     (('spoiled annotations',), _BAD_ANNOTATIONS, _annotations),
