@@ -220,7 +220,7 @@ def test_dead_process_ends_the_command(tmp_path, record):
             if re.search(r'Epoch\(train\)|Saving checkpoint', line):
                 break
         victims = [process for process in descendants(job.pid) if '--launcher' in command_line(process)]
-        workers = [process for process in victims if 'torch.distributed' not in ' '.join(command_line(process))]
+        workers = [process for process in victims if 'torchrun' not in ' '.join(command_line(process))]
         assert len(workers) == 2
         start = time.monotonic()
         os.kill(workers[1], signal.SIGKILL)
