@@ -77,7 +77,8 @@ def load(args: argparse.Namespace, persons: PersonSource) -> PoseEstimator:
 def main() -> int:
     """Loads the network, works through the inputs and says what was done."""
     args = parse_args()
-    persons = choose_persons('image' if args.whole_image else args.boxes, args.ann_file, args.box_thr, args.device)
+    source = 'image' if args.whole_image else args.boxes
+    persons = choose_persons(source, args.ann_file, args.box_thr, args.device, args.trust_checkpoint)
     options = RunOptions(
         overlays=not args.no_overlays,
         heatmaps=args.heatmaps,

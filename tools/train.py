@@ -17,11 +17,16 @@ def parse_args() -> argparse.Namespace:
         const=True,
         default=False,
         metavar='CHECKPOINT',
-        help='continue from this checkpoint, or without a value from the newest one in the work directory',
+        help='continue from this checkpoint, or without a value from the last whole one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the batch size')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='unpickle what --resume, load_from and init_cfg name in full, which can run code in it',
+    )
     add_common_options(parser)
     return parser.parse_args()
 
@@ -35,7 +40,7 @@ def main() -> None:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
-    train(config, resume=args.resume, amp=args.amp)
+    train(config, resume=args.resume, amp=args.amp, trust=args.trust_checkpoint)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,11 @@
 # MMPose's own runtime settings, and the one line that makes this project's components known to any MMPose tool;
-# a loss that is no number stops the run, and a score of -1 is explained.
+# checkpoints are written whole or not at all, a loss that is no number stops the run, a score of -1 is explained.
 _base_ = ['mmpose::_base_/default_runtime.py']
 
 custom_imports = dict(imports=['dyconv_pose'], allow_failed_imports=False)
 
 default_hooks = dict(
+    checkpoint=dict(type='SafeCheckpointHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
     undefined_scores=dict(type='UndefinedScoreHook'),
 )

@@ -10,13 +10,14 @@ import re
 from pickle import UnpicklingError
 
 import numpy as np
+from mmengine.logging import HistoryBuffer
 
 #: Kinds of element that hold no Python object: truth values, integers, floats, complex numbers, bytes, text.
 _PLAIN_KIND = re.compile(r'[biufcSU]\d+')
 
 
 class Nothing:
-    """Stands in for the log's HistoryBuffer and for the functions that it refers to; resolved to ``None``."""
+    """Stands in for the functions that the log refers to; resolved to ``None``."""
 
     def __init__(self, *args) -> None:
         pass
@@ -72,12 +73,32 @@ class Scalar(Array):
         return super().resolve()[()]
 
 
+class History:
+    """Stands in for MMEngine's HistoryBuffer, the log of one scalar."""
+
+    def __init__(self, *args) -> None:
+        self.state: object = {}
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def resolve(self) -> HistoryBuffer:
+        """The log, of the numbers alone; a ValueError where they are none."""
+        state = self.state if isinstance(self.state, dict) else {}
+        parts = [state.get(key) for key in ('_log_history', '_count_history')]
+        values, counts = (part.resolve() if isinstance(part, Array) else np.zeros(0) for part in parts)
+        length = state.get('max_length')
+        if values.ndim != 1 or values.shape != counts.shape or values.dtype.kind not in 'fiu':
+            raise ValueError('a log without numbers')
+        return HistoryBuffer(values, counts, length if isinstance(length, int) and length > 0 else 1_000_000)
+
+
 def stand_ins() -> list:
     """What the weights-only unpickler is to find under the names that an MMEngine checkpoint refers to."""
     names = {
         'numpy.ndarray': Array,
         'numpy.dtype': Dtype,
-        'mmengine.logging.history_buffer.HistoryBuffer': Nothing,
+        'mmengine.logging.history_buffer.HistoryBuffer': History,
         'builtins.getattr': Nothing,
     }
     for package in ('numpy._core.multiarray', 'numpy.core.multiarray'):  # NumPy 2 and 1
@@ -96,9 +117,9 @@ def resolve(value: object, _done: dict | None = None) -> object:
     if id(value) in done:
         return done[id(value)][1]
     result = value
-    if isinstance(value, Nothing) or (isinstance(value, type) and value in (Nothing, Array, Scalar, Dtype)):
+    if isinstance(value, Nothing) or (isinstance(value, type) and value in (Nothing, Array, Scalar, Dtype, History)):
         result = None
-    elif isinstance(value, Array | Dtype):
+    elif isinstance(value, Array | Dtype | History):
         result = value.resolve()
     elif isinstance(value, dict):
         for key in value:

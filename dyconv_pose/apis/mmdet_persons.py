@@ -6,6 +6,8 @@ import numpy as np
 
 from dyconv_pose.inference import Boxes, Picture
 
+from .guard import inert_loading
+
 
 class MMDetPersons:
     """A detector whose class 0 is a person.
@@ -19,12 +21,13 @@ class MMDetPersons:
         self.model, self.threshold = model, threshold
 
     @classmethod
-    def of(cls, name: str, device: str = 'cpu', threshold: float = 0.4) -> 'MMDetPersons':
+    def of(cls, name: str, device: str = 'cpu', threshold: float = 0.4, trust: bool = False) -> 'MMDetPersons':
         """Loads ``mmdet:CONFIG:CHECKPOINT``.
 
         Raises:
             ImportError: MMDetection is not installed.
-            ValueError: The name has another form.
+            ValueError: The name has another form, or the checkpoint is not trusted (``trust``) and needs more than
+                weights-only unpickling.
         """
         parts = name.split(':', 2)
         if len(parts) != 3 or not all(parts):
@@ -36,7 +39,8 @@ class MMDetPersons:
             )
         from mmdet.apis import init_detector
 
-        return cls(init_detector(parts[1], parts[2], device=device), threshold)
+        with inert_loading(trust):
+            return cls(init_detector(parts[1], parts[2], device=device), threshold)
 
     def find(self, picture: Picture) -> Boxes:
         """The persons' boxes."""

@@ -10,7 +10,7 @@ from .checkpoint import read_checkpoint
 _KEPT = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
 
 
-def publish(checkpoint: str | Path, out: str | Path, half: bool = False) -> Path:
+def publish(checkpoint: str | Path, out: str | Path, half: bool = False, trust: bool = False) -> Path:
     """Writes the weights of a training checkpoint to a file that loads in weights-only mode.
 
     The averaged weights are taken where the checkpoint has some (MMEngine's EMAHook stores them in ``state_dict``).
@@ -20,15 +20,16 @@ def publish(checkpoint: str | Path, out: str | Path, half: bool = False) -> Path
         out: The file to write.
         half: Whether to store floating-point weights in float16, at half the size. Loading them into a network
             turns them back into float32, rounded to 11 bits.
+        trust: As in :func:`~dyconv_pose.apis.read_checkpoint`.
 
     Returns:
         ``out``.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
-        ValueError: It is no checkpoint.
+        ValueError: It is no checkpoint, or is not trusted.
     """
-    content = read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint, trust)
     weights = {
         name: value.half() if half and value.is_floating_point() else value
         for name, value in content['state_dict'].items()

@@ -1,13 +1,15 @@
-"""Errors that a run meets after it began, said in one sentence.
+"""Errors that a run meets after it began, said in one sentence: of its data, its config, its disk, its processes.
 
 Those of loading data arrive wrapped in the frames of a worker process. Those of building from the config come late
 because MMEngine builds data loaders, optimisers and evaluators only when they are needed.
 """
 
+import errno
 import re
 import traceback
 from types import TracebackType
 
+import torch
 from mmengine.runner import Runner
 
 from .config import BUILD_ERRORS, describe
@@ -20,9 +22,19 @@ _IMAGE = re.compile(r'`(?P<reason>.*)` occurs when loading `(?P<path>.*?)`', re.
 
 _DEAD_WORKER = re.compile(r'DataLoader worker \(pid\(?s?\)? [\d, ]+\)? (?P<how>.*?)(\.|$)')
 
+#: The disk or a quota is full, or a file may not become so large.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+#: What gloo and PyTorch's store say when another process of the job is gone.
+_DEAD_PEER = re.compile(
+    'Connection (closed by peer|reset by peer|refused)|Broken pipe|Socket closed|Timed out waiting|wait timeout|'
+    'remote process|NCCL.*(closed|abort|timeout)',
+    re.IGNORECASE,
+)
+
 
 class RunErrors:
-    """A ``with`` block that turns errors of loading data and of the config into a ``ValueError`` of one sentence.
+    """A ``with`` block that turns the errors that this module knows into a ``ValueError`` of one sentence.
 
     All others pass.
 
@@ -38,7 +50,9 @@ class RunErrors:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Raises the sentence, if the error is one of those."""
-        sentence = describe_data_error(error, self.config_name) if isinstance(error, Exception) else None
+        sentence = None
+        if isinstance(error, Exception):
+            sentence = describe_data_error(error, self.config_name) or describe_machine_error(error)
         if sentence is None and isinstance(error, BUILD_ERRORS) and (part := _part_being_built(trace)):
             sentence = f'The {part} of the config cannot be built: {describe(error)}'
         if sentence is not None:
@@ -75,6 +89,22 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
         return (
             f'Loading data failed with {" ".join(message.split())}: check the data '
             f'("python tools/check_dataset.py {config_name} --images") and the pipeline of the config.'
+        )
+    return None
+
+
+def describe_machine_error(error: Exception) -> str | None:
+    """The sentence for a full disk and for a job of several processes that has lost one; ``None`` for others."""
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return (
+            f'The disk is full ({error.strerror}{f", {error.filename}" if error.filename else ""}) and the run was '
+            'stopped; the checkpoints that stand are whole: make room and go on with --resume.'
+        )
+    is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if is_distributed and isinstance(error, RuntimeError) and _DEAD_PEER.search(str(error)):
+        return (
+            f'Another process of this job ended, and process {torch.distributed.get_rank()} stops too: what '
+            'that one said is above, or it was killed (for want of memory?); go on with --resume.'
         )
     return None
 

@@ -7,27 +7,34 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import find_latest_checkpoint
 from mmpose.registry import VISUALIZERS
 
 from dyconv_pose.datasets.checks import check_config, require_files, stop_at_errors
+from dyconv_pose.engine.loops import use_resumable_loop
 
 from .checkpoint import load_weights
 from .config import BUILD_ERRORS, build_model, describe
+from .guard import inert_loading
+from .resume import ResumePoint, find_resume_point, read_resume_point
 from .run_errors import RunErrors
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
 _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
-def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runner:
+def train(config: Config, resume: bool | str = False, amp: bool = False, trust: bool = False) -> Runner:
     """Trains the network of a config.
+
+    A run that was stopped, at whatever moment, and is resumed ends with the weights of one that was not: see
+    :mod:`dyconv_pose.engine.loops`.
 
     Args:
         config: A config as MMPose's ``tools/train.py`` takes it.
-        resume: Whether to continue from the newest checkpoint of the work directory, or the checkpoint to continue
-            from.
+        resume: Whether to continue from the last whole checkpoint of the work directory, or the checkpoint to
+            continue from.
         amp: Whether to train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
+        trust: Whether the checkpoints that are read, also by the config's ``load_from`` and ``init_cfg``, may run
+            code while they are.
 
     Returns:
         The runner, with the trained model.
@@ -35,7 +42,8 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
     Raises:
         FileNotFoundError: A data file or the checkpoint to continue from does not exist.
         FloatingPointError: The loss became NaN or infinite (:class:`~dyconv_pose.engine.NonFiniteLossHook`).
-        ValueError: The config does not describe a network or data that can be built, or data cannot be used.
+        ValueError: The config does not describe a network or data that can be built, data cannot be used, or a
+            checkpoint is not trusted.
     """
     require_files(config, ('train', 'val'))
     build_model(config)  # a wrong key is said before files are written, and before the data are read
@@ -46,21 +54,35 @@ def train(config: Config, resume: bool | str = False, amp: bool = False) -> Runn
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
         else:
             config.optim_wrapper.type = 'CpuAmpOptimWrapper'
-    if resume:
-        config.resume = True
-        config.load_from = resume if isinstance(resume, str) else None
-        checkpoint = config.load_from or find_latest_checkpoint(config.work_dir)
-        if checkpoint is None or not Path(checkpoint).is_file():
-            raise FileNotFoundError(
-                f'There must be a checkpoint to resume from, found none at "{checkpoint or config.work_dir}": '
-                'train without --resume first, or name the checkpoint.'
+    point = _resume_point(config, resume, trust)
+    if point:
+        config.resume, config.load_from = True, str(point.path)
+    use_resumable_loop(config)
+    with inert_loading(trust):
+        runner = _build_runner(config)
+        for line in [*warnings, *(point.passed_over if point else ())]:
+            runner.logger.warning(line)
+        if point:
+            runner.logger.info(
+                f'Resuming from "{point.path}", the last whole checkpoint: {point.epoch} epochs and '
+                f'{point.iteration} iterations are done.'
             )
-    runner = _build_runner(config)
-    for line in warnings:
-        runner.logger.warning(line)
-    with RunErrors(config.filename):
-        runner.train()
+        with RunErrors(config.filename):
+            runner.train()
     return runner
+
+
+def _resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
+    """The checkpoint that is named, by the caller or the config, or the last whole one of the work directory."""
+    if not resume and not config.get('resume'):
+        return None
+    named = resume if isinstance(resume, str) else None if resume else config.get('load_from')
+    try:
+        return read_resume_point(named, trust) if named else find_resume_point(config.work_dir, trust)
+    except FileNotFoundError:
+        if resume or named:
+            raise
+        return None  # a config with "resume = True" begins where there is nothing yet, as with MMEngine
 
 
 def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[str, float]:

@@ -1,11 +1,10 @@
-"""Training: the temperature schedule, what stops a run gone wrong, mixed precision on a CPU, the memory format.
-
-Also what is logged of the attention, and a second data set to validate on.
-"""
+"""Training: temperature, memory format and precision, runs that can be stopped anywhere, what is watched and logged."""
 
 from .amp import CpuAmpOptimWrapper
 from .attention_log import AttentionLogHook
+from .checkpoints import SafeCheckpointHook
 from .further_validation import FurtherValidationHook
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .memory_format import ChannelsLastHook
 from .numerics import NonFiniteLossHook
 from .temperature import TemperatureHook, temperature_at
@@ -17,6 +16,9 @@ __all__ = [
     'CpuAmpOptimWrapper',
     'FurtherValidationHook',
     'NonFiniteLossHook',
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
+    'SafeCheckpointHook',
     'TemperatureHook',
     'UndefinedScoreHook',
     'temperature_at',

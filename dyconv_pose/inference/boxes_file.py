@@ -1,6 +1,7 @@
 """Persons from a file: annotated or detected boxes in COCO's formats."""
 
 import json
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def read_json(path: str | Path, kind: str) -> object:
         raise FileNotFoundError(f'The {kind} must be in an existing JSON file, got "{path}".')
     try:
         return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'The {kind} must be in a JSON file, and "{path}" is none: {error}.') from error
 
 
@@ -57,15 +58,15 @@ class CocoBoxes:
         self._images: dict[int, dict] = {}
         try:
             if isinstance(content, dict) and 'annotations' in content:
-                self._index_images(content['images'])
+                self._images = _index_images(content['images'])
                 self._read_annotations(content['annotations'])
             elif isinstance(content, list):
                 if annotations is not None:
-                    self._index_images(read_json(annotations, 'annotations')['images'])
+                    self._images = _index_images(read_json(annotations, 'annotations')['images'])
                 self._read_detections(content, threshold)
             else:
                 raise KeyError('annotations')
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(
                 f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
                 f'bbox, score), and "{path}" is not: {type(error).__name__} {error}.'
@@ -99,15 +100,12 @@ class CocoBoxes:
     def _names(self) -> list[tuple[str, int]]:
         return [(Path(image['file_name']).as_posix(), index) for index, image in self._images.items()]
 
-    def _index_images(self, images: list[dict]) -> None:
-        self._images = {image['id']: image for image in images}
-
     def _read_annotations(self, annotations: list[dict]) -> None:
         for annotation in annotations:
             labelled = 'keypoints' not in annotation or np.max(annotation['keypoints'], initial=0) > 0
             if annotation.get('iscrowd') or not labelled or annotation.get('category_id', 1) != self.category_id:
                 continue
-            x, y, width, height = annotation['bbox']
+            x, y, width, height = _numbers(annotation['bbox'], 4)
             left, top, right, bottom = x, y, x + width, y + height
             image = self._images[annotation['image_id']]
             if 'width' in image:
@@ -117,10 +115,10 @@ class CocoBoxes:
 
     def _read_detections(self, detections: list[dict], threshold: float) -> None:
         for found in detections:
-            score = float(found.get('score', 1.0))
+            (score,) = _numbers([found.get('score', 1.0)], 1)
             if found.get('category_id', self.category_id) == self.category_id and score >= threshold:
-                x, y, width, height = found['bbox'][:4]
-                self._rows[found['image_id']].append([x, y, x + width, y + height, score])
+                x, y, width, height = _numbers(found['bbox'][:4], 4)
+                self._rows[_integer(found['image_id'])].append([x, y, x + width, y + height, score])
 
     def _check_size(self, picture: Picture, image_id: int) -> None:
         image = self._images.get(image_id, {})
@@ -129,3 +127,28 @@ class CocoBoxes:
                 f'The picture "{picture.name}" must have the size that "{self.path}" states, '
                 f'{image["width"]}x{image["height"]}, it has {picture.size_wh[0]}x{picture.size_wh[1]}: was it resized?'
             )
+
+
+def _index_images(images: list[dict]) -> dict[int, dict]:
+    """The images by id; a TypeError or ValueError where one has not the form of COCO's."""
+    if not isinstance(images, list):
+        raise TypeError('"images" must be a list')
+    for image in images:
+        if not isinstance(image['file_name'], str) or '\0' in image['file_name']:
+            raise TypeError('"file_name" must be text')
+        if 'width' in image or 'height' in image:
+            _numbers([image['width'], image['height']], 2)
+    return {_integer(image['id']): image for image in images}
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f'an id must be an integer, got {value!r:.40}')
+    return value
+
+
+def _numbers(values: object, count: int) -> list[float]:
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    if len(numbers) != count or len(values) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError(f'{count} finite numbers are expected, got {values!r:.60}')
+    return numbers

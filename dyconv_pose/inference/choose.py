@@ -14,7 +14,11 @@ PERSON_SOURCES = (
 
 
 def choose_persons(
-    name: str, annotations: str | None = None, threshold: float | None = None, device: str = 'cpu'
+    name: str,
+    annotations: str | None = None,
+    threshold: float | None = None,
+    device: str = 'cpu',
+    trust: bool = False,
 ) -> PersonSource:
     """Makes the person source of that name.
 
@@ -23,6 +27,7 @@ def choose_persons(
         annotations: For COCO detections, the annotations that give the pictures' ids.
         threshold: Boxes that score less are left out; ``None`` is the source's own default.
         device: Where MMDetection runs.
+        trust: Whether MMDetection's checkpoint may run code while it is read.
 
     Raises:
         FileNotFoundError: A named file does not exist.
@@ -37,7 +42,7 @@ def choose_persons(
     if name.startswith('mmdet:'):
         from dyconv_pose.apis.mmdet_persons import MMDetPersons
 
-        return Fallback(MMDetPersons.of(name, device=device, **limit))
+        return Fallback(MMDetPersons.of(name, device=device, trust=trust, **limit))
     ending = Path(name).suffix.lower()
     if ending == '.json':
         return CocoBoxes(name, annotations, **limit)

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from small_network import CONFIG, ROOT
 from torch import nn
 
-from dyconv_pose.apis import load_weights, read_checkpoint
+from dyconv_pose.apis import load_config, load_estimator, load_weights, read_checkpoint
+from dyconv_pose.apis import test as score
+from dyconv_pose.apis.publish import publish
+
+#: The topic of what is counted here.
+REFUSED = 'malicious checkpoints refused'
 
 pytestmark = pytest.mark.filterwarnings('ignore:Detected pickle protocol')
 
@@ -42,28 +48,30 @@ def write_raw(path, pickled):
 
 @pytest.mark.parametrize('is_zip', [True, False], ids=['zip', 'legacy'])
 @pytest.mark.parametrize('protocol', [2, 4])
-def test_code_in_a_checkpoint_does_not_run(tmp_path, is_zip, protocol):
+def test_code_in_a_checkpoint_does_not_run(tmp_path, is_zip, protocol, record):
     target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
     evil = {'state_dict': network().state_dict(), 'meta': RunsCommand(target)}
     torch.save(evil, path, pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip)
     with pytest.raises(ValueError, match='--trust-checkpoint'):
         read_checkpoint(path)
     assert not target.exists()
+    record(REFUSED, **{f'command, protocol {protocol}, {"zip" if is_zip else "legacy"}': 1})
     read_checkpoint(path, trust=True)  # the oracle can fail: the attack works where it is let
     assert target.exists()
 
 
-def test_bare_pickle_does_not_run(tmp_path):
+def test_bare_pickle_does_not_run(tmp_path, record):
     target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
     path.write_bytes(pickle.dumps(RunsCommand(target)))
     with pytest.raises(ValueError, match='--trust-checkpoint'):
         read_checkpoint(path)
     assert not target.exists()
+    record(REFUSED, **{'bare pickle': 1})
 
 
 # getattr(__import__('os'), 'system')('touch ...') in pickle opcodes, by the names that Python 2 and 3 use.
 @pytest.mark.parametrize('module', ['builtins', '__builtin__'])
-def test_getattr_gives_nothing_that_can_be_called(tmp_path, module):
+def test_getattr_gives_nothing_that_can_be_called(tmp_path, module, record):
     target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
 
     def text(value):
@@ -79,9 +87,10 @@ def test_getattr_gives_nothing_that_can_be_called(tmp_path, module):
     with pytest.raises(ValueError, match='trust-checkpoint'):
         read_checkpoint(path)
     assert not target.exists()
+    record(REFUSED, **{f'getattr of {module}': 1})
 
 
-def test_getattr_chain_to_a_command_does_not_run(tmp_path):
+def test_getattr_chain_to_a_command_does_not_run(tmp_path, record):
     target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
     evil = (
         b'\x80\x02cbuiltins\ngetattr\ncposix\nsystem\nX\x08\x00\x00\x00__call__\x86R'
@@ -91,6 +100,7 @@ def test_getattr_chain_to_a_command_does_not_run(tmp_path):
     with pytest.raises(ValueError, match='trust-checkpoint'):
         read_checkpoint(path)
     assert not target.exists()
+    record(REFUSED, **{'chain of getattr': 1})
 
 
 def forged_array(kind, flags):
@@ -108,11 +118,12 @@ def forged_array(kind, flags):
     return Forged()
 
 
-def test_forged_object_array_is_refused(tmp_path):
+def test_forged_object_array_is_refused(tmp_path, record):
     path = tmp_path / 'evil.pth'
     torch.save({'state_dict': network().state_dict(), 'meta': forged_array('O8', 0)}, path)
     with pytest.raises(ValueError, match='--trust-checkpoint'):
         read_checkpoint(path)
+    record(REFUSED, **{'forged array of objects': 1})
 
 
 def test_forged_flags_are_ignored(tmp_path):
@@ -217,4 +228,40 @@ def test_mmengine_checkpoint(tmp_path):
     assert dataset_meta['names'].tolist() == ['nose', 'eye']
     assert dataset_meta['big'].tolist() == [0, 1]
     assert read['message_hub']['runtime_info']['best_score'] == 0.25
-    assert read['message_hub']['log_scalars']['train/loss'] is None
+    log = read['message_hub']['log_scalars']['train/loss']
+    assert isinstance(log, HistoryBuffer)
+    assert log.current() == 0.5
+    assert log.statistics('mean', 1) == 0.5
+
+
+WAYS = {
+    'inference and export': lambda path, folder: load_estimator(CONFIG, path),
+    'test.py': lambda path, folder: score(scoring_config(folder), path),
+    'publish_model.py': lambda path, folder: publish(path, folder / 'out.pth'),
+}
+
+
+def scoring_config(folder):
+    config = load_config(CONFIG, {'work_dir': str(folder), 'test_dataloader.dataset.bbox_file': ''})
+    config.test_dataloader.dataset.update(ann_file=str(folder), data_root='', data_prefix=dict(img=str(folder)))
+    return config
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('forced', [False, True], ids=['', 'PyTorch told to unpickle in full'])
+def test_every_way_refuses(tmp_path, monkeypatch, record, way, forced):
+    if forced:
+        monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    target, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    torch.save({'state_dict': network().state_dict(), 'meta': RunsCommand(target)}, path)
+    with pytest.raises(ValueError, match='--trust-checkpoint'):
+        WAYS[way](path, tmp_path)
+    assert not target.exists()
+    record(REFUSED, **{f'{way}{", full unpickling forced" * forced}': 1})
+
+
+def test_what_is_given_away_needs_weights_only():
+    files = sorted((ROOT / 'checkpoints').glob('*.pth'))
+    assert files
+    for path in files:
+        assert 'state_dict' in torch.load(path, weights_only=True)
