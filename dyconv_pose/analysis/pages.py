@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from .costs import Complexity
+from .deploy_page import benchmarks_page
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
 from .paper import COCO, COCO_ABLATION, IMAGENET
 from .trained import trained_page
@@ -203,6 +204,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 #: What is generated, by its place in the project.
 PAGES: dict[str, Callable[[Path], str]] = {
+    'benchmarks/README.md': benchmarks_page,
     'docs/ablations.md': ablations_page,
     'docs/models.md': models_page,
     'docs/trained.md': trained_page,

@@ -144,11 +144,3 @@ def _deployed(conv: nn.Module, plan: Plan, scale: Tensor | None = None, shift: T
     conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
     conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
     return conv
-
-
-def store_banks_in_half(model: nn.Module) -> nn.Module:
-    """Stores the kernel banks of a deployed network in float16, in place; they are computed with as before."""
-    for layer in model.modules():
-        if isinstance(layer, DeployedDyConv2d):
-            layer.bank = layer.bank.half()
-    return model
