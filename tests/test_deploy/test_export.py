@@ -97,7 +97,7 @@ def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, t
     layers = [one for one in to_deploy(estimator.stage.network.model, 'batch_1').modules() if hasattr(one, 'bank')]
     whole = sum(kernel.numel() for layer in layers for kernel in layer.bank)
     assert len(banks) == len(model.inputs) - 1
-    assert 0.9 * whole < sum(bank.size for bank in banks) <= whole  # the exporter widens the smallest
+    assert 0.8 * whole < sum(bank.size for bank in banks) <= whole  # the exporter widens the smallest
     assert {bank.dtype for bank in banks} == {np.dtype(storage)}
     x = np.random.default_rng(0).standard_normal((1, 3, 128, 96), dtype=np.float32)
     expected = open_session(tmp_path / 'one.onnx', 'onnxruntime', threads=1)(x)
