@@ -43,6 +43,9 @@ NETWORKS = {
     'ResNet-18, type B': ('res18', 'mobilenetv2-bneck'),
 }
 
+#: Seconds in which the threads of the network before come to rest: those of ONNX Runtime go on waiting actively.
+_REST = 0.03
+
 #: What was tried for batches of one, beside the plans that the export uses.
 TRIED = {
     **PLANS,
@@ -114,12 +117,13 @@ def for_one(path: Path) -> Path:
 def measure(networks: dict, batch: np.ndarray, rounds: int) -> list[dict]:
     """Medians and quartiles of each network's milliseconds, and its ratio to the static twin in the same runtime."""
     times = {key: [] for key in networks}
-    for number in range(rounds + 1):
+    for _ in range(rounds):
         for key, network in networks.items():
+            time.sleep(_REST)
+            network(batch)  # warms up, as if it had been the only one
             start = time.perf_counter()
             network(batch)
-            if number:  # the first round warms up
-                times[key].append(1000 * (time.perf_counter() - start))
+            times[key].append(1000 * (time.perf_counter() - start))
     rows = []
     for (backend, form, storage), values in times.items():
         low, middle, high = np.percentile(values, [25, 50, 75])
@@ -151,7 +155,7 @@ def measure_all(paths: dict[tuple[str, str], Path], args: argparse.Namespace) ->
                     )
             width, height = read_exported(path).spec.input_size_wh
             batch = np.random.default_rng(0).standard_normal((count, 3, height, width), dtype=np.float32)
-            for row in measure(networks, batch, max(args.rounds // count, 5)):
+            for row in measure(networks, batch, max(args.rounds // count, 4)):
                 rows.append({'batch': count, 'threads': threads, **row})
     return rows
 
@@ -165,7 +169,7 @@ def main() -> None:
     parser.add_argument('--backends', nargs='+', default=list(BACKENDS), choices=BACKENDS)
     parser.add_argument('--batches', nargs='+', type=int, default=[1, 8])
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
-    parser.add_argument('--rounds', type=int, default=40, help='at batch 1; in proportion fewer at others, at least 5')
+    parser.add_argument('--rounds', type=int, default=20, help='at batch 1; in proportion fewer at others, at least 4')
     parser.add_argument('--files', help='where exported files are kept and found again (default: nowhere)')
     parser.add_argument('--export-only', action='store_true', help='write the files and measure nothing')
     parser.add_argument(

@@ -176,8 +176,8 @@ What was tried to lower it, in OpenVINO with `--batch 1`:
   attention it is several times as slow, since OpenVINO does not join the dimensions of operands of different rank.
 - Slower: the mixture as a matrix product; pointwise layers as matrix products and depthwise layers as mixtures of
   outputs, for which features change their layout.
-- No difference beyond the noise: the attention's weights in int8, which OpenVINO keeps as they are; `AveragePool` for
-  `ReduceMean`.
+- Kept, as part of `--weights int8`: the first layers of the attention, which OpenVINO multiplies with as they are.
+- No difference beyond the noise: `AveragePool` for `ReduceMean`.
 - Gave about a hundredth, left out because it ties layers together: pooling before the head's upsampling, which does
   not change the mean.
 - Not tried, since it reads the same bank: differences to a base kernel, which saves one product of K.
