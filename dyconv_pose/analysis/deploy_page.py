@@ -40,6 +40,7 @@ def benchmarks_page(root: Path) -> str:
         machine=_machine(next(iter(latency.values()))),
         profile=_profile(profile),
         profiled=profile['network'],
+        pictures='; '.join(accuracy),
         accuracy=_accuracy(accuracy),
     )
 
@@ -195,8 +196,8 @@ python benchmarks/deploy_accuracy.py --name 'photographs of COCO val2017' --pict
     --annotations data/coco/annotations/person_keypoints_val2017.json --out benchmarks/results/deploy_accuracy.json
 ```
 
-At the annotated boxes, with flip test. The network was trained on drawn people alone: what counts on the photographs is
-the difference.
+At the annotated boxes, with flip test. The network was trained on drawn people alone, so that on photographs only the
+difference counts. Measured are: {pictures}.
 
 {accuracy}
 ## Inference around the network
