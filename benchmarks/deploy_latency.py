@@ -1,4 +1,4 @@
-"""Latency of a deployed dynamic network against that of its deployed static twin, in the same runtime and process.
+"""Latency of deployed dynamic networks against that of their deployed static twins, in the same runtime and process.
 
 The networks take turns, round by round, so that whatever else the machine does meets all of them; medians are reported.
 Weights are random, with the normalisation's statistics set by one batch: latency does not depend on them.
@@ -14,34 +14,59 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import nn
 
-from dyconv_pose.apis import load_estimator
+from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.fold import PLANS, Plan, PoseNetwork, store_banks_in_half, to_deploy
-from dyconv_pose.deploy.metadata import ExportedModel
+from dyconv_pose.deploy.fold import PLANS, Plan, PoseNetwork, to_deploy
+from dyconv_pose.deploy.metadata import ExportedModel, read_exported
 from dyconv_pose.deploy.onnx_file import write_onnx
-from dyconv_pose.deploy.runtime import open_session
+from dyconv_pose.deploy.runtime import BACKENDS, ExportedNetwork, open_session
+from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 
-FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
-STATIC = f'{FOLDER}/td-hm_mobilenetv2-bneck_8xb64-210e_coco-256x192.py'
-DYNAMIC = f'{FOLDER}/td-hm_dy-mobilenetv2-bneck_8xb64-210e_coco-256x192.py'
+FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap/coco')
+
+#: Networks by name: the part of the config's name, and the config that the head is taken from where it is another's.
+NETWORKS = {
+    'MobileNetV2 x1.0, type A': ('mobilenetv2', None),
+    'MobileNetV2 x1.0, type B': ('mobilenetv2-bneck', None),
+    'MobileNetV2 x0.5, type A': ('mobilenetv2-x0.5', None),
+    'MobileNetV2 x0.5, type B': ('mobilenetv2-x0.5-bneck', None),
+    'MobileNetV3-Small, type A': ('mobilenetv3-small', None),
+    'MobileNetV3-Small, type B': ('mobilenetv3-small-bneck', None),
+    'ResNet-18, type A': ('res18', None),
+    'ResNet-18, type B': ('res18', 'mobilenetv2-bneck'),
+}
+
+#: Seconds in which the threads of the network before come to rest: those of ONNX Runtime go on waiting actively.
+_REST = 0.03
 
 #: What was tried for batches of one, beside the plans that the export uses.
 TRIED = {
     **PLANS,
     'aggregated by a product': Plan('grouped', 'grouped', 'grouped'),
-    'pointwise as products': Plan('product', 'grouped', 'grouped'),
-    'depthwise mixed': Plan('grouped', 'grouped', 'mixed'),
-    'depthwise mixed, pointwise as products': Plan('product', 'grouped', 'mixed'),
-    'depthwise mixed, sum': Plan('grouped', 'grouped', 'mixed', 'sum'),
+    'pointwise as products': Plan('product', 'grouped', 'grouped', 'sum'),
+    'depthwise mixed': Plan('grouped', 'grouped', 'mixed', 'sum'),
 }
 
 
-def settled(config: str) -> PoseEstimator:
+def config_of(network: str, is_dynamic: bool) -> Config:
+    """The config of a network or of its static twin."""
+    names = [name and f'{"dy-" if is_dynamic else ""}{name}' for name in NETWORKS[network]]
+    body, head = (name and load_config(FOLDER / f'td-hm_{name}_8xb64-210e_coco-256x192.py') for name in names)
+    if head:
+        channels = body.model.head.in_channels
+        body.model.head = head.model.head
+        body.model.head.in_channels = channels
+    return body
+
+
+def settled(config: Config) -> PoseEstimator:
     """The network of a config with random weights, whose features have the scale that training gives them."""
     torch.manual_seed(0)
     estimator = load_estimator(config, None, flip_test=False)
@@ -57,100 +82,126 @@ def settled(config: str) -> PoseEstimator:
     return estimator
 
 
-def write(estimator: PoseEstimator, plan: str, batch: int | None, half: bool, path: Path) -> None:
-    """Exports a network in one plan, unless the file is there."""
-    if path.is_file():
-        return
-    network = PoseNetwork(to_deploy(estimator.stage.network.model, TRIED[plan]))
-    if half:
-        store_banks_in_half(network)
-    write_onnx(network, ExportedModel(estimator.stage.spec, estimator.keypoint_set, batch), path)
-
-
-def files(args: argparse.Namespace, folder: Path) -> dict[str, Path]:
-    """The files to compare, by what they are called."""
-    found = {}
-    wanted = [('static', args.static, 'any_batch', args.batch == 1)]
-    wanted += [(plan, args.dynamic, plan, plan != 'any_batch') for plan in args.plans]
-    loaded = {}
-    for name, config, plan, fixed in wanted:
-        for half in (False, True) if args.half and name != 'static' else (False,):
-            label = name + (', half bank' if half else '')
-            path = folder / f'{Path(config).stem}_{label.replace(", ", "-").replace(" ", "-")}.onnx'
-            if config not in loaded and not path.is_file():
-                loaded[config] = settled(config)
-            write(loaded.get(config), plan, 1 if fixed else None, half, path)
-            found[label] = path
+def files(network: str, plans: list[str], weights: list[str], folder: Path) -> dict[tuple[str, str], Path]:
+    """Exports what is not in the folder yet; the files by form and storage of weights."""
+    wanted = [('static', 'float32')] + [(plan, storage) for plan in plans for storage in weights]
+    # Runtimes widen constants, but for kernels that are mixed as a sum.
+    wanted = [(form, storage) for form, storage in wanted if storage == 'float32' or form == 'batch_1']
+    start, estimators, found = network.replace(', ', '_').replace(' ', '-'), {}, {}
+    for form, storage in wanted:
+        path = folder / f'{start}_{form.replace(" ", "-")}_{storage}.onnx'
+        if not path.is_file():
+            is_dynamic, batch = form != 'static', None if form in ('static', 'any_batch') else 1
+            if is_dynamic not in estimators:
+                estimators[is_dynamic] = settled(config_of(network, is_dynamic))
+            estimator = estimators[is_dynamic]
+            deployed = to_deploy(estimator.stage.network.model, TRIED['any_batch' if form == 'static' else form])
+            model = ExportedModel(estimator.stage.spec, estimator.keypoint_set, batch, storage=storage)
+            write_onnx(PoseNetwork(store_weights(deployed, storage)), model, path)
+        found[form, storage] = path
     return found
 
 
-def measure(sessions: dict, batch: np.ndarray, rounds: int, runs: int) -> dict:
-    """Median milliseconds of each session, its quartiles, and its ratio to the static twin in the same runtime."""
-    times = {key: [] for key in sessions}
-    for number in range(rounds + 1):
-        for key, session in sessions.items():
-            for _ in range(runs):
-                start = time.perf_counter()
-                session(batch)
-                if number:  # the first round warms up
-                    times[key].append(1000 * (time.perf_counter() - start))
-    result = {}
-    for (backend, name), values in times.items():
+def for_one(path: Path) -> Path:
+    """The same file for batches of one, which runtimes plan ahead for."""
+    fixed = path.with_name(f'{path.stem}_one.onnx')
+    if not fixed.is_file():
+        model = onnx.load(path)
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_value = 1
+        del model.graph.value_info[:]
+        onnx.save(model, fixed)
+    return fixed
+
+
+def measure(networks: dict, batch: np.ndarray, rounds: int) -> list[dict]:
+    """Medians and quartiles of each network's milliseconds, and its ratio to the static twin in the same runtime."""
+    times = {key: [] for key in networks}
+    for _ in range(rounds):
+        for key, network in networks.items():
+            time.sleep(_REST)
+            network(batch)  # warms up, as if it had been the only one
+            start = time.perf_counter()
+            network(batch)
+            times[key].append(1000 * (time.perf_counter() - start))
+    rows = []
+    for (backend, form, storage), values in times.items():
         low, middle, high = np.percentile(values, [25, 50, 75])
-        twin = np.median(times[backend, 'static'])
-        result.setdefault(backend, {})[name] = {
-            'median_ms': round(float(middle), 3),
-            'quartiles_ms': [round(float(low), 3), round(float(high), 3)],
-            'over_static': round(float(middle / twin), 3),
-        }
-    return result
+        twin = np.median(times[backend, 'static', 'float32'])
+        rows.append(
+            {
+                'backend': backend,
+                'form': form,
+                'weights': storage,
+                'median_ms': round(float(middle), 3),
+                'quartiles_ms': [round(float(low), 3), round(float(high), 3)],
+                'over_static': round(float(middle / twin), 3),
+            }
+        )
+    return rows
+
+
+def measure_all(paths: dict[tuple[str, str], Path], args: argparse.Namespace) -> list[dict]:
+    """Measures the files of a network in all runtimes, at all batch sizes and numbers of threads that were asked."""
+    rows = []
+    for threads in args.threads:
+        for count in args.batches:
+            networks = {}
+            for backend in args.backends:
+                for (form, storage), path in paths.items():
+                    path = for_one(path) if count == 1 and form == 'static' else path
+                    networks[backend, form, storage] = ExportedNetwork(
+                        open_session(path, backend, threads), read_exported(path)
+                    )
+            width, height = read_exported(path).spec.input_size_wh
+            batch = np.random.default_rng(0).standard_normal((count, 3, height, width), dtype=np.float32)
+            for row in measure(networks, batch, max(args.rounds // count, 4)):
+                rows.append({'batch': count, 'threads': threads, **row})
+    return rows
 
 
 def main() -> None:
     """Measures, prints and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--static', default=STATIC, help='config of the static twin')
-    parser.add_argument('--dynamic', default=DYNAMIC)
+    parser.add_argument('--networks', nargs='+', default=list(NETWORKS), choices=NETWORKS, metavar='NETWORK')
     parser.add_argument('--plans', nargs='+', default=['any_batch', 'batch_1'], choices=TRIED)
-    parser.add_argument('--half', action='store_true', help='also with the kernel banks stored in float16')
-    parser.add_argument('--backends', nargs='+', default=['onnxruntime', 'openvino'])
-    parser.add_argument('--batch', type=int, default=1)
-    parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--rounds', type=int, default=20)
-    parser.add_argument('--runs', type=int, default=5, help='runs of a network in a round')
+    parser.add_argument('--weights', nargs='+', default=['float32'], choices=STORAGES)
+    parser.add_argument('--backends', nargs='+', default=list(BACKENDS), choices=BACKENDS)
+    parser.add_argument('--batches', nargs='+', type=int, default=[1, 8])
+    parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
+    parser.add_argument('--rounds', type=int, default=20, help='at batch 1; in proportion fewer at others, at least 4')
     parser.add_argument('--files', help='where exported files are kept and found again (default: nowhere)')
     parser.add_argument('--export-only', action='store_true', help='write the files and measure nothing')
-    parser.add_argument('--out', help='JSON file')
+    parser.add_argument(
+        '--out', metavar='FILE.json', help='where the figures go; networks that it has are measured anew'
+    )
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('ERROR')
-    torch.set_num_threads(args.threads)
     with TemporaryDirectory() as temporary:
         folder = Path(args.files or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = files(args, folder)
-        if args.export_only:
-            return
-        sessions = {
-            (b, name): open_session(path, b, args.threads) for b in args.backends for name, path in paths.items()
-        }
-        width, height = load_estimator(args.static, None).stage.spec.input_size_wh
-        batch = np.random.default_rng(0).standard_normal((args.batch, 3, height, width), dtype=np.float32)
-        figures = measure(sessions, batch, args.rounds, args.runs)
-    result = {
-        'dynamic': Path(args.dynamic).stem,
-        'static': Path(args.static).stem,
-        'batch': args.batch,
-        'threads': args.threads,
-        'runs': args.rounds * args.runs,
+        for network in args.networks:
+            paths = files(network, args.plans, args.weights, folder)
+            if not args.export_only:
+                report(network, measure_all(paths, args), args)
+
+
+def report(network: str, rows: list[dict], args: argparse.Namespace) -> None:
+    """Prints a network's figures and puts them into the JSON file."""
+    for row in rows:
+        print(network, *row.values(), flush=True)
+    if not args.out:
+        return
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    record = json.loads(out.read_text()) if out.is_file() else {}
+    record[network] = {
+        'rounds_at_batch_1': args.rounds,
         'versions': {name: version(name) for name in ('torch', 'onnx', *args.backends)},
         'machine': f'{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}',
-        'latency': figures,
+        'rows': rows,
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(text + '\n')
+    out.write_text(json.dumps(record, indent=1) + '\n')
 
 
 if __name__ == '__main__':

@@ -1,15 +1,14 @@
 """Timing in which all that is compared takes turns in one process, so that whatever else the machine does meets all."""
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
+
+from dyconv_pose.analysis.trained import machine, versions
 
 
 def measure(functions: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
@@ -31,18 +30,8 @@ def summary(times: list[float]) -> dict:
 
 
 def environment(*packages: str) -> dict:
-    """Versions and machine, for the record."""
-    cpu = next((row.partition(':')[2].strip() for row in _cpu_rows() if row.startswith('model name')), '')
-    return {
-        'versions': {name: version(name) for name in ('torch', *packages)},
-        'machine': f'{cpu or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}',
-        'threads': torch.get_num_threads(),
-    }
-
-
-def _cpu_rows() -> list[str]:
-    path = Path('/proc/cpuinfo')
-    return path.read_text().splitlines() if path.is_file() else []
+    """Versions, of further packages too, and machine, for the record."""
+    return {'versions': {**versions(), **{name: version(name) for name in packages}}, 'machine': machine()}
 
 
 def write(result: object, path: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy.export import LOWEST_OPSET, export_onnx
+from dyconv_pose.deploy.storage import STORAGES
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,7 +19,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)"
     )
-    parser.add_argument('--half-bank', action='store_true', help='store the kernel banks in float16')
+    parser.add_argument(
+        '--weights', choices=STORAGES, default=STORAGES[0], help='how weights are stored (default: %(default)s)'
+    )
     parser.add_argument('--pictures', nargs='+', default=[], metavar='PICTURE', help='check the file on these too')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
@@ -31,12 +34,12 @@ def main() -> None:
     args = parse_args()
     estimator = load_estimator(args.config, args.checkpoint, trust=args.trust_checkpoint)
     report = export_onnx(
-        estimator, args.out, args.batch, args.opset, args.half_bank, args.pictures, source=Path(args.config).stem
+        estimator, args.out, args.batch, args.opset, args.weights, args.pictures, source=Path(args.config).stem
     )
     for name, error in report.errors.items():
         print(f'{name:20} largest relative difference from torch {error:.2g}')
-    if report.half_error is not None:
-        print(f'storing the kernel banks in float16 changes heatmaps by {report.half_error:.2g} of their largest value')
+    if report.storage_error is not None:
+        print(f'weights in {args.weights} change heatmaps by {report.storage_error:.2g} of their largest value')
     print(f'{report.path}, {report.size / 1e6:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
 
 

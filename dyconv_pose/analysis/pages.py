@@ -10,6 +10,7 @@ from dyconv_pose.experiments.report import experiments_page
 from .attention.page import attention_page
 from .coco_run import coco_run_page
 from .costs import Complexity
+from .deploy_page import benchmarks_page
 from .markdown import comment_of, markdown_table
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
 from .paper import COCO, COCO_ABLATION, IMAGENET
@@ -193,6 +194,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 #: What is generated, by its place in the project.
 PAGES: dict[str, Callable[[Path], str]] = {
+    'benchmarks/README.md': benchmarks_page,
     'docs/ablations.md': ablations_page,
     'docs/attention.md': attention_page,
     'docs/coco_run.md': coco_run_page,

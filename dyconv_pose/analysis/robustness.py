@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .trained import _processor, _versions
+from . import trained
 
 #: What tools/prove_robustness.py writes.
 RECORD = 'benchmarks/results/robustness.json'
@@ -12,7 +12,7 @@ RECORD = 'benchmarks/results/robustness.json'
 
 def machine() -> dict:
     """What figures depend on beside the code: versions and the processor."""
-    return {'versions': _versions(), 'processor': _processor()}
+    return {'versions': trained.versions(), 'processor': trained.machine()}
 
 
 def robustness_page(root: Path) -> str:

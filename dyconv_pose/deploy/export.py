@@ -13,10 +13,11 @@ from dyconv_pose.inference import HeatmapStage, PoseEstimator, WholePicture
 from dyconv_pose.inference.pictures import read_picture
 from dyconv_pose.inference.types import Picture
 
-from .fold import PoseNetwork, store_banks_in_half, to_deploy
+from .fold import PoseNetwork, to_deploy
 from .metadata import ExportedModel
 from .onnx_file import write_onnx
 from .runtime import ExportedNetwork, open_session
+from .storage import STORAGES, store_weights
 
 #: The lowest version of ONNX's operators in which the exporter writes.
 LOWEST_OPSET = 18
@@ -36,14 +37,14 @@ class ExportReport:
         path: The file.
         size: Its bytes.
         errors: For each check its largest relative difference from torch, at most :data:`TOLERANCE`.
-        half_error: The relative difference that storing the kernel banks in float16 makes; ``None`` where it was not
+        storage_error: The relative difference that storing weights in fewer bits makes; ``None`` where it was not
             asked for.
     """
 
     path: Path
     size: int
     errors: dict[str, float]
-    half_error: float | None
+    storage_error: float | None
 
 
 def export_onnx(
@@ -51,7 +52,7 @@ def export_onnx(
     out: str | Path,
     batch: int | None = None,
     opset: int = LOWEST_OPSET,
-    half_bank: bool = False,
+    storage: str = 'float32',
     pictures: Sequence[str | Path] = (),
     source: str = '',
 ) -> ExportReport:
@@ -65,7 +66,7 @@ def export_onnx(
         out: The file to write.
         batch: ``1`` for a graph that takes batches of one, and runs them the fastest; ``None`` for a free batch size.
         opset: The version of ONNX's operators, at least :data:`LOWEST_OPSET`.
-        half_bank: Whether kernel banks are stored in float16, for a file smaller by a third; they compute in float32.
+        storage: How weights are stored, one of :data:`~dyconv_pose.deploy.storage.STORAGES`; they compute in float32.
         pictures: Pictures to check the file on, besides random input; each is taken whole.
         source: What the metadata name as the origin.
 
@@ -78,16 +79,16 @@ def export_onnx(
         ValueError: An argument is out of its range, the network cannot be exported, or the file fails its check.
     """
     out = Path(out)
-    _check_arguments(estimator, out, batch, opset)
+    _check_arguments(estimator, out, batch, opset, storage)
     stage = estimator.stage
     inputs = dict(_inputs(stage, pictures))
-    reference, half_error = stage.network, None
+    reference, storage_error = stage.network, None
     network = PoseNetwork(to_deploy(stage.network.model, 'batch_1' if batch else 'any_batch'))
-    if half_bank:
-        store_banks_in_half(network)
+    if storage != 'float32':
+        store_weights(network, storage)
         reference = _as_function(network)
-        half_error = max(relative_error(reference(one), stage.network(one)) for one in inputs.values())
-    model = ExportedModel(stage.spec, stage.keypoint_set, batch, opset, half_bank, source=source)
+        storage_error = max(relative_error(reference(one), stage.network(one)) for one in inputs.values())
+    model = ExportedModel(stage.spec, stage.keypoint_set, batch, opset, storage, source=source)
     unchecked = out.with_name(f'.{out.name}.unchecked')
     try:
         write_onnx(network, model, unchecked)
@@ -95,7 +96,7 @@ def export_onnx(
         unchecked.replace(out)
     finally:
         unchecked.unlink(missing_ok=True)
-    return ExportReport(out, out.stat().st_size, errors, half_error)
+    return ExportReport(out, out.stat().st_size, errors, storage_error)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
@@ -104,12 +105,14 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return error if np.isfinite(error) else float('inf')
 
 
-def _check_arguments(estimator: PoseEstimator, out: Path, batch: int | None, opset: int) -> None:
+def _check_arguments(estimator: PoseEstimator, out: Path, batch: int | None, opset: int, storage: str) -> None:
     missing = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if find_spec(name) is None]
     if missing:
         raise ImportError(f'Export needs {", ".join(missing)}: pip install -r requirements/deploy.txt.')
     if batch not in (None, 1):
         raise ValueError(f'The batch size of an exported graph must be 1 or left free, got {batch}: leave it out.')
+    if storage not in STORAGES:
+        raise ValueError(f'Weights must be stored in one of {", ".join(STORAGES)}, got {storage!r}.')
     import onnx
 
     highest = onnx.defs.onnx_opset_version()
@@ -171,6 +174,6 @@ def _check(path: Path, model: ExportedModel, reference: object, inputs: dict[str
     if not errors[worst] <= TOLERANCE:
         raise ValueError(
             f'The exported network must equal that of torch within {TOLERANCE:g} of the largest value, it differs by '
-            f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --half-bank.'
+            f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --weights.'
         )
     return errors

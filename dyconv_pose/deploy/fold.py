@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 
+import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -74,7 +75,8 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
             free batch size; ``'batch_1'`` for export to a graph that takes batches of one; or a plan of one's own.
 
     Returns:
-        A copy of the same class in evaluation mode, without gradients, that computes the same function.
+        A copy of the same class in evaluation mode, without gradients, that computes the same function; in
+        channels_last where it stays in torch and has no dynamic layers.
 
     Raises:
         ValueError: The plan is unknown, or gives a layer a form that does not fit it.
@@ -86,6 +88,9 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
     model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
     _fold_within(holder, plan)
+    if plan == PLANS['torch'] and not any(isinstance(module, DeployedDyConv2d) for module in holder.modules()):
+        # PyTorch follows the layout of the kernels, which is quicker where they are constant, not where they are mixed.
+        holder.to(memory_format=torch.channels_last)
     return holder[0]
 
 
@@ -144,11 +149,3 @@ def _deployed(conv: nn.Module, plan: Plan, scale: Tensor | None = None, shift: T
     conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
     conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
     return conv
-
-
-def store_banks_in_half(model: nn.Module) -> nn.Module:
-    """Stores the kernel banks of a deployed network in float16, in place; they are computed with as before."""
-    for layer in model.modules():
-        if isinstance(layer, DeployedDyConv2d):
-            layer.bank = layer.bank.half()
-    return model

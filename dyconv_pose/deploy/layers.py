@@ -37,8 +37,11 @@ class DeployedDyConv2d(nn.Module):
         aggregation: One of :data:`AGGREGATIONS`.
 
     Attributes:
-        bank: The kernels (K, C_out, C_in / G, k, k), in the form ``'product'`` with the elements of a kernel before its
-            channels: (K, C_out, k * k * C_in). Stored in float16, it is computed with in the type of x.
+        bank: The K kernels, one tensor each (1, C_out, C_in / G * k * k) where they are mixed as a sum, and else all in
+            one (K, C_out, C_in / G * k * k). In the form ``'product'`` the elements of a kernel come before its
+            channels.
+        bank_scale: (C_out, 1), by which kernels that are stored as integers are multiplied, or ``None``.
+        squeeze_scale: (hidden, 1), the same of the attention's first layer.
         bias: (K, C_out) where the source has biases, else ``None``.
         static_bias: (C_out,), the part of the bias that is the same for all kernels, or ``None``.
 
@@ -71,8 +74,12 @@ class DeployedDyConv2d(nn.Module):
         if scale is not None:
             weight = weight * scale.double()[:, None, None, None]
         if form == 'product':  # elements of the kernel outermost, as the copies of x are
-            weight = weight.permute(0, 1, 3, 4, 2).flatten(2)
-        self.register_buffer('bank', weight.to(dtype).contiguous())
+            weight = weight.permute(0, 1, 3, 4, 2)
+        # A runtime reads whole constants the fastest, and mixes matrices faster than anything of more dimensions.
+        parts = weight.flatten(2).to(dtype).split(1 if aggregation == 'sum' and form != 'mixed' else self.num_kernels)
+        self.bank = nn.ParameterList(nn.Parameter(part.contiguous(), requires_grad=False) for part in parts)
+        self.register_buffer('bank_scale', None)
+        self.register_buffer('squeeze_scale', None)
         if bias is not None:
             bias = bias.detach().double() * (1 if scale is None else scale.double())
             bias = (bias if shift is None else bias + shift.double()).to(dtype)
@@ -87,7 +94,9 @@ class DeployedDyConv2d(nn.Module):
 
     def attention(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, K)."""
-        hidden = F.relu(F.linear(x.mean(dim=(2, 3)), self.squeeze_weight, self.squeeze_bias))
+        weight = self.squeeze_weight.to(x.dtype)
+        weight = weight if self.squeeze_scale is None else weight * self.squeeze_scale
+        hidden = F.relu(F.linear(x.mean(dim=(2, 3)), weight, self.squeeze_bias))
         return torch.softmax(F.linear(hidden, self.excite_weight, self.excite_bias), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,18 +110,25 @@ class DeployedDyConv2d(nn.Module):
             return y + aggregate(attention, self.bias)[:, :, None, None]
         return y if self.static_bias is None or self.form == 'mixed' else y + self.static_bias[:, None, None]
 
+    def _parts(self, dtype: torch.dtype) -> list[Tensor]:
+        """The bank in the type that computes, not yet scaled."""
+        return [part.to(dtype) for part in self.bank]
+
     def _kernels(self, attention: Tensor) -> Tensor:
-        """Maps attention weights (B, K) to each sample's kernel, (B, ...) for a bank (K, ...)."""
-        bank = self.bank.to(attention.dtype)
+        """Maps attention weights (B, K) to each sample's kernel (B, C_out, C_in / G * k * k)."""
+        parts = self._parts(attention.dtype)
         if self.aggregation == 'product':
-            return aggregate(attention, bank)
-        shares = attention.reshape(*attention.shape, *[1] * (bank.dim() - 1))
-        return sum(shares[:, index] * kernel for index, kernel in enumerate(bank))
+            kernels = aggregate(attention, parts[0])
+        else:
+            shares = attention.unsqueeze(-1).split(1, dim=1)  # K times (B, 1, 1)
+            kernels = sum(share * kernel for share, kernel in zip(shares, parts, strict=True))
+        return kernels if self.bank_scale is None else kernels * self.bank_scale
 
     def _grouped(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """All samples side by side as the channels of one, convolved with B * G groups."""
         batch = x.shape[0]
-        weight = self._kernels(attention).flatten(0, 1)  # (B * C_out, C_in / G, k, k)
+        weight = self._kernels(attention).flatten(0, 1)  # (B * C_out, C_in / G * k * k)
+        weight = weight.reshape(-1, self.in_channels // self.groups, *self.kernel_size)
         # Within the convolution, so that runtimes fuse what follows it.
         bias = None if self.static_bias is None else self.static_bias.expand(batch, -1).flatten()
         if self.bias is not None:
@@ -139,7 +155,11 @@ class DeployedDyConv2d(nn.Module):
     def _mixed(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """The mixture of K static convolutions' outputs, each with the static bias, since the attention sums to one."""
         y = 0
-        for index, kernel in enumerate(self.bank.to(x.dtype)):
+        kernels = self._parts(x.dtype)[0]
+        if self.bank_scale is not None:
+            kernels = kernels * self.bank_scale
+        kernels = kernels.unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
+        for index, kernel in enumerate(kernels):
             output = F.conv2d(x, kernel, self.static_bias, self.stride, padding, self.dilation, self.groups)
             y = y + attention[:, index, None, None, None] * output
         return y

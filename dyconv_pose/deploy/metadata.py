@@ -17,7 +17,7 @@ from dyconv_pose.inference.topdown import TopdownSpec
 METADATA_KEY = 'dyconv_pose'
 
 #: Raised by one where an older reader could misunderstand what is written.
-FORMAT = 1
+FORMAT = 2
 
 _METADATA_FIELD = 14
 
@@ -31,7 +31,7 @@ class ExportedModel:
         keypoint_set: Names, flip pairs, skeleton, colours.
         batch: The only batch size that the graph takes; ``None`` where it takes any.
         opset: The version of ONNX's operators.
-        half_bank: Whether the kernel banks are stored in float16.
+        storage: How the weights are stored.
         codec: How heatmaps are read.
         source: Name of the config.
     """
@@ -40,7 +40,7 @@ class ExportedModel:
     keypoint_set: KeypointSet
     batch: int | None = None
     opset: int = 18
-    half_bank: bool = False
+    storage: str = 'float32'
     codec: str = 'MSRAHeatmap'
     source: str = ''
 

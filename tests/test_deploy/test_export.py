@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from small_network import CONFIG, ROOT, enliven
 
 from dyconv_pose.apis import load_estimator
-from dyconv_pose.deploy import export, load_exported, read_exported
+from dyconv_pose.deploy import export, load_exported, read_exported, runtime, to_deploy
 from dyconv_pose.deploy.export import export_onnx
 from dyconv_pose.deploy.runtime import open_session
 
@@ -68,16 +69,40 @@ def test_the_file_says_what_it_is(estimator, exported):
     assert report.size == path.stat().st_size
 
 
-def test_batches_of_one_and_half_banks(estimator, exported, picture, tmp_path):
-    report = export_onnx(estimator, tmp_path / 'one.onnx', batch=1, opset=19, half_bank=True, pictures=[picture])
+@pytest.mark.parametrize(
+    ('storage', 'share', 'least', 'most'), [('float16', 0.7, 1e-5, 1e-2), ('int8', 0.45, 1e-4, 0.2)]
+)
+def test_batches_of_one_and_weights_in_fewer_bits(estimator, exported, picture, tmp_path, storage, share, least, most):
+    out = tmp_path / 'one.onnx'
+    report = export_onnx(estimator, out, batch=1, opset=19, storage=storage, pictures=[picture])
     assert set(report.errors) == {f'{kind}, batch {n}' for kind in ('random', 'pictures') for n in (1, 2, 7)}
-    assert 1e-5 < report.half_error < 1e-2
-    assert report.size < 0.7 * exported[1].size
-    model = read_exported(tmp_path / 'one.onnx')
-    assert (model.batch, model.opset, model.half_bank) == (1, 19, True)
-    found = load_exported(tmp_path / 'one.onnx', threads=1).predict(str(picture), BOXES)
+    assert least < report.storage_error < most
+    assert report.size < share * exported[1].size
+    model = read_exported(out)
+    assert (model.batch, model.opset, model.storage) == (1, 19, storage)
     expected = estimator.predict(str(picture), BOXES)
-    np.testing.assert_allclose(found.scores, expected.scores, atol=2e-2 * expected.scores.max())
+    for backend in BACKENDS:
+        if find_spec(backend) is None:
+            continue
+        found = load_exported(out, backend, threads=1).predict(str(picture), BOXES)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=2 * most * expected.scores.max())
+
+
+@pytest.mark.parametrize('storage', ['float16', 'int8'])
+def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, tmp_path, storage):
+    openvino = pytest.importorskip('openvino')
+    export_onnx(estimator, tmp_path / 'one.onnx', batch=1, storage=storage)
+    model = openvino.Core().read_model(str(tmp_path / 'one.onnx'))
+    banks = runtime._banks_as_inputs(model)
+    layers = [one for one in to_deploy(estimator.stage.network.model, 'batch_1').modules() if hasattr(one, 'bank')]
+    whole = sum(kernel.numel() for layer in layers for kernel in layer.bank)
+    assert len(banks) == len(model.inputs) - 1
+    assert 0.8 * whole < sum(bank.size for bank in banks) <= whole  # the exporter widens the smallest
+    assert {bank.dtype for bank in banks} == {np.dtype(storage)}
+    x = np.random.default_rng(0).standard_normal((1, 3, 128, 96), dtype=np.float32)
+    expected = open_session(tmp_path / 'one.onnx', 'onnxruntime', threads=1)(x)
+    found = open_session(tmp_path / 'one.onnx', 'openvino', threads=1)(x)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
@@ -90,7 +115,6 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
         deployed.head.final_layer.weight.data[0] *= 1.01
         return deployed
 
-    to_deploy = export.to_deploy
     monkeypatch.setattr(export, 'to_deploy', slightly_wrong)
     with pytest.raises(ValueError, match=r'must equal that of torch within 0\.0001 .* no file is left'):
         export_onnx(estimator, kept, batch=1)
@@ -102,6 +126,7 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
     [
         (dict(opset=11), 'opset must be between 18'),
         (dict(opset=999), 'opset must be between 18'),
+        (dict(storage='int4'), 'must be stored in one of float32, float16, int8, got'),
         (dict(batch=4), 'must be 1 or left free, got 4'),
         (dict(out='model.pb'), 'must be named .onnx'),
         (dict(out='none/model.onnx'), 'existing folder'),
@@ -160,16 +185,19 @@ runpy.run_path('tools/infer.py', run_name='__main__')
 """
 
 
-def without_torch(script, *arguments):
-    return subprocess.run(
-        [sys.executable, '-c', HIDING + script, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
+#: What the tool and the rest of the project need beside NumPy, OpenCV and a runtime; the Python interface does not.
+NOT_NEEDED = "hidden = ('PIL', 'pycocotools', 'rich', 'matplotlib', 'scipy', "
+
+
+def without_torch(script, *arguments, hidden='hidden = ('):
+    code = HIDING.replace('hidden = (', hidden) + script
+    return subprocess.run([sys.executable, '-c', code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_runs_where_torch_and_mmpose_are_absent(estimator, exported, picture, backend):
     pytest.importorskip(backend)
-    done = without_torch(PREDICT, exported[0], picture, backend, json.dumps(BOXES))
+    done = without_torch(PREDICT, exported[0], picture, backend, json.dumps(BOXES), hidden=NOT_NEEDED)
     assert done.returncode == 0, done.stderr
     expected = estimator.predict(str(picture), BOXES).keypoints
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=0.1)

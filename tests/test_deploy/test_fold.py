@@ -1,5 +1,7 @@
 """The deployed layers and networks against the trained ones, in float64."""
 
+import shutil
+
 import pytest
 import torch
 from mmcv.cnn import ConvModule
@@ -10,6 +12,7 @@ from torch import nn
 from dyconv_pose.deploy import to_deploy
 from dyconv_pose.deploy.fold import PLANS, Plan
 from dyconv_pose.deploy.layers import DeployedDyConv2d
+from dyconv_pose.deploy.storage import store_weights, stored
 from dyconv_pose.layers import DyConv2d, dynamic_layers
 
 NETWORKS = {
@@ -109,6 +112,14 @@ def test_a_normalisation_before_its_convolution_is_not_folded():
     assert torch.equal(deployed(x), block(x))
 
 
+def test_static_networks_that_stay_in_torch_are_channels_last():
+    network, x = network_and_input('head-a')
+    deployed = to_deploy(network)
+    assert deployed(x).is_contiguous(memory_format=torch.channels_last)
+    assert to_deploy(network, 'any_batch')(x).is_contiguous()
+    assert distance(deployed(x), network(x)) < 1e-12
+
+
 def test_a_layer_alone_is_deployed():
     layer = DyConv2d(4, 4, 3)
     assert isinstance(to_deploy(layer), DeployedDyConv2d)
@@ -139,11 +150,49 @@ def check_torch_export(name, plan):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['resnet10', 'head-b'])
+@pytest.mark.parametrize('name', NETWORKS)
 def test_torch_compile_without_graph_breaks(name):
+    check_torch_compile(name, 'aot_eager')
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ('g++', 'clang++'))), reason='inductor needs a C++ compiler')
+@pytest.mark.parametrize('name', ['head-a', 'head-b', 'resnet10'])
+def test_torch_compile_by_inductor(name):
+    check_torch_compile(name, 'inductor')
+
+
+def check_torch_compile(name, backend):
     network, x = network_and_input(name)
-    compiled = torch.compile(to_deploy(network), fullgraph=True, backend='aot_eager')
+    torch._dynamo.reset()
+    compiled = torch.compile(to_deploy(network), fullgraph=True, backend=backend)
     assert distance(last(compiled(x)), last(network(x))) < 1e-12
+
+
+@pytest.mark.parametrize('plan', PLANS)
+@torch.no_grad()
+def test_weights_in_fewer_bits(plan):
+    """Stored weights against those that they stand for, computed with in the plain network."""
+    for name in ('resnet10', 'head-b', 'head-a'):
+        network, x = network_and_input(name)
+        expected = last(network(x))
+        for storage, least, most in (('float16', 1e-5, 5e-3), ('int8', 1e-3, 0.2)):
+            deployed = store_weights(to_deploy(network, plan), storage)
+            assert least < distance(last(deployed(x)), expected) < most
+            large = [value for value in deployed.state_dict().values() if value.numel() > 300]
+            assert large and {value.dtype for value in large} == {getattr(torch, storage)}
+    with pytest.raises(ValueError, match="one of float32, float16, int8, got 'int4'"):
+        store_weights(deployed, 'int4')
+
+
+@pytest.mark.parametrize('axis', [0, 1])
+def test_int8_is_within_half_a_step(axis):
+    tensors = [torch.randn(4, 5, 3) * torch.logspace(-3, 3, (4, 5)[axis]).reshape([-1, 1, 1] if axis == 0 else [-1, 1])
+               for _ in range(3)]  # fmt: skip
+    found, scale = stored(tensors, 'int8', axis)
+    assert scale.numel() == (4, 5)[axis] and max(int(one.abs().max()) for one in found) == 127
+    for one, tensor in zip(found, tensors, strict=True):
+        assert ((one * scale - tensor).abs() <= scale * 0.501).all()
 
 
 def test_mistakes():

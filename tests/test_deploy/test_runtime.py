@@ -10,7 +10,7 @@ from dyconv_pose.inference import KeypointSet, TopdownSpec
 
 SPEC = TopdownSpec((96, 128), (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 KEYPOINTS = KeypointSet(('a', 'b'), (1, 0), ((0, 1),), ((1, 2, 3), (4, 5, 6)), ((7, 8, 9),), (0.5, 0.25), 'two')
-MODEL = ExportedModel(SPEC, KEYPOINTS, None, 18, False, source='x')
+MODEL = ExportedModel(SPEC, KEYPOINTS, None, 18, 'float16', source='x')
 
 
 def seen(batches):
@@ -68,7 +68,7 @@ def field(number, content):
         (b'\x08\x0a' + field(7, b'graph'), 'must carry the metadata of dyconv_pose'),
         (b'\x08\x0a' + field(14, field(1, b'other') + field(2, b'{}')), 'must carry the metadata of dyconv_pose'),
         (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'{"format": 99}')), 'another version'),
-        (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'{"format": 1}')), 'cannot be used'),
+        (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'{"format": 2}')), 'cannot be used'),
         (b'\x08\x0a' + field(14, field(1, b'dyconv_pose') + field(2, b'nothing')), 'cannot be used'),
         (b'\x08\x0a' + field(14, b'name')[:-1], 'must be a whole ONNX file'),
     ],
