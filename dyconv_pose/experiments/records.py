@@ -6,11 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from mmengine.config import Config
-
 from dyconv_pose.analysis.trained import machine, versions
 
-from .description import Experiment, Run, recipe_of
+from .description import Experiment, Run
 from .history import read_history
 
 
@@ -66,13 +64,13 @@ def append_record(path: str | Path, record: dict) -> None:
         os.fsync(file.fileno())
 
 
-def make_record(experiment: Experiment, run: Run, config: Config, work_dir: Path, metrics: dict[str, float]) -> dict:
+def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, metrics: dict[str, float]) -> dict:
     """Collects what a finished run was and what it scored.
 
     Args:
         experiment: The experiment.
         run: The run.
-        config: Its config.
+        recipe: The digest of its config (:func:`~dyconv_pose.experiments.description.recipe_of`).
         work_dir: Its work directory, with the logs.
         metrics: The scores of its last checkpoint.
 
@@ -84,7 +82,7 @@ def make_record(experiment: Experiment, run: Run, config: Config, work_dir: Path
         'network': run.network,
         'seed': run.seed,
         'config': Path(run.config_file).name,
-        'recipe': recipe_of(config),
+        'recipe': recipe,
         'metrics': {name: float(value) for name, value in metrics.items()},
         **read_history(work_dir).as_dict(),
         'revision': _revision(),

@@ -50,7 +50,7 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
         scoring = run.config()
         scoring.work_dir = str(folder / 'score')
         metrics = test(scoring, final)
-        append_record(results, make_record(experiment, run, config, folder, metrics))
+        append_record(results, make_record(experiment, run, recipe, folder, metrics))
     return True
 
 

@@ -1,0 +1,156 @@
+"""What a dynamic network costs beside its static twin in PyTorch: inference, training step and peak memory.
+
+The static twin stands in both memory formats, and ratios are to the quicker one. The dynamic network runs by the rule
+of ``dyconv_pose.layers.execution`` and in the forms that are common elsewhere: one grouped convolution with B * G
+groups, and K static convolutions whose outputs are mixed. All take turns in one process. Weights are random.
+"""
+
+import argparse
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from interleaved import environment, measure, summary, write
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from dyconv_pose.apis.config import build_model
+from dyconv_pose.cli import run
+from dyconv_pose.layers.execution import forced_form
+
+FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
+CONFIG = f'{FOLDER}/td-hm_{{}}_8xb64-210e_coco-256x192.py'
+FORMATS = {'channels_last': torch.channels_last, 'contiguous': torch.contiguous_format}
+
+#: What is compared: whether dynamic, the memory format, and the form that is forced.
+VARIANTS = {
+    'static, channels_last': (False, 'channels_last', None),
+    'static, contiguous': (False, 'contiguous', None),
+    'dynamic, channels_last': (True, 'channels_last', None),
+    'dynamic, contiguous': (True, 'contiguous', None),
+    'dynamic, grouped': (True, 'contiguous', 'grouped'),
+    'dynamic, branches': (True, 'channels_last', 'branches'),
+}
+
+
+class Variant:
+    """A network in one memory format and form, with its input and an optimiser.
+
+    Args:
+        name: A key of ``VARIANTS``.
+        network: What stands in a config's name, such as ``mobilenetv2-bneck``.
+        batch: B.
+        size: Height and width of the input.
+        amp: Whether it runs in bfloat16 by autocast.
+    """
+
+    def __init__(self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool) -> None:
+        dynamic, memory_format, self.form = VARIANTS[name]
+        config = Config.fromfile(CONFIG.format(f'dy-{network}' if dynamic else network))
+        config.model.backbone.init_cfg = None
+        torch.manual_seed(0)
+        self.model = build_model(config).to(memory_format=FORMATS[memory_format])
+        self.x = torch.randn(batch, 3, *size).to(memory_format=FORMATS[memory_format])
+        self.amp, self.optimizer = amp, torch.optim.Adam(self.model.parameters(), lr=1e-6)
+
+    def heatmaps(self) -> torch.Tensor:
+        """Runs the network once."""
+        autocast = torch.autocast('cpu', torch.bfloat16) if self.amp else nullcontext()
+        with forced_form(self.form), autocast:
+            return self.model.head(self.model.backbone(self.x))
+
+    def infer(self) -> None:
+        """One batch in evaluation mode, without gradients."""
+        self.model.eval()
+        with torch.inference_mode():
+            self.heatmaps()
+
+    def step(self) -> None:
+        """One training step."""
+        self.model.train()
+        self.optimizer.zero_grad()
+        self.heatmaps().float().square().mean().backward()
+        self.optimizer.step()
+
+
+def peak_mib(function: Callable[[], object], resident: nn.Module, state_copies: int) -> float:
+    """The most memory that tensors take at once while a function runs, MiB, by PyTorch's record of allocations.
+
+    Args:
+        function: What is run, for the second time or later.
+        resident: The network, whose parameters are there before.
+        state_copies: How many times the optimiser's state is as large as the parameters.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        function()
+    memory = (event for event in record.profiler.kineto_results.events() if event.name() == '[memory]')
+    held = most = 0
+    for event in sorted(memory, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    parameters = sum(parameter.numel() * parameter.element_size() for parameter in resident.parameters())
+    return (most + (1 + state_copies) * parameters) / 2**20
+
+
+def compare(args: argparse.Namespace, network: str, batch: int, threads: int) -> dict:
+    """Figures of all variants of one network, at one batch size and number of threads."""
+    torch.set_num_threads(threads)
+    variants = {name: Variant(name, network, batch, tuple(args.input_size), args.amp) for name in args.variants}
+    result = {'network': network, 'batch': batch, 'threads': threads, 'amp': args.amp}
+    for part in args.parts:
+        times = measure({name: getattr(variant, part) for name, variant in variants.items()}, args.rounds)
+        result[part] = {name: summary(values) for name, values in times.items()}
+        static = min(value['median_ms'] for name, value in result[part].items() if name.startswith('static'))
+        for value in result[part].values():
+            value['over_static'] = round(value['median_ms'] / static, 3)
+    if args.memory:
+        result['step_peak_mib'] = {
+            name: round(peak_mib(variant.step, variant.model, 2)) for name, variant in variants.items()
+        }
+    return result
+
+
+def show(result: dict) -> None:
+    """Prints the figures of one comparison."""
+    table = Table(title='{network}, batch {batch}, {threads} threads'.format(**result))
+    parts = [part for part in ('infer', 'step') if part in result]
+    for column in ('', *(f'{part}: ms' for part in parts), *(f'{part}: ratio' for part in parts), 'peak MiB'):
+        table.add_column(column, justify='left' if not column else 'right')
+    for name in result[parts[0]]:
+        figures = [result[part][name] for part in parts]
+        row = [f'{figure["median_ms"]:.1f}' for figure in figures] + [f'{f["over_static"]:.2f}' for f in figures]
+        table.add_row(name, *row, str(result.get('step_peak_mib', {}).get(name, '')))
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    """Measures, prints and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--networks', nargs='+', default=['mobilenetv2-bneck'], help="as in the configs' names")
+    parser.add_argument('--batches', nargs='+', type=int, default=[16])
+    parser.add_argument('--threads', nargs='+', type=int, default=[2])
+    parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument('--parts', nargs='+', choices=['infer', 'step'], default=['infer', 'step'])
+    parser.add_argument('--input-size', type=int, nargs=2, default=(256, 192), metavar=('HEIGHT', 'WIDTH'))
+    parser.add_argument('--amp', action='store_true', help='bfloat16 by autocast')
+    parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--out', help='JSON file')
+    args = parser.parse_args()
+    MMLogger.get_current_instance().setLevel('ERROR')
+    results = []
+    for network in args.networks:
+        for batch in args.batches:
+            for threads in args.threads:
+                results.append(compare(args, network, batch, threads))
+                show(results[-1])
+                if args.out:
+                    write({**environment(), 'rounds': args.rounds, 'results': results}, args.out)
+
+
+if __name__ == '__main__':
+    run(main)
