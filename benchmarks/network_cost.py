@@ -20,6 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
+from dyconv_pose.deploy import to_deploy
 from dyconv_pose.layers.execution import forced_form
 
 FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
@@ -46,34 +47,37 @@ class Variant:
         batch: B.
         size: Height and width of the input.
         amp: Whether it runs in bfloat16 by autocast.
+        deployed: Whether inference is that of the network that ``to_deploy`` folds.
     """
 
-    def __init__(self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool) -> None:
+    def __init__(self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool, deployed: bool) -> None:
         dynamic, memory_format, self.form = VARIANTS[name]
         config = Config.fromfile(CONFIG.format(f'dy-{network}' if dynamic else network))
         config.model.backbone.init_cfg = None
         torch.manual_seed(0)
         self.model = build_model(config).to(memory_format=FORMATS[memory_format])
         self.x = torch.randn(batch, 3, *size).to(memory_format=FORMATS[memory_format])
+        self.deployed = to_deploy(self.model) if deployed else self.model.eval()
+        self.deployed.to(memory_format=FORMATS[memory_format])
         self.amp, self.optimizer = amp, torch.optim.Adam(self.model.parameters(), lr=1e-6)
 
-    def heatmaps(self) -> torch.Tensor:
-        """Runs the network once."""
+    def heatmaps(self, model: nn.Module) -> torch.Tensor:
+        """Runs the network, or its folded copy, once."""
         autocast = torch.autocast('cpu', torch.bfloat16) if self.amp else nullcontext()
         with forced_form(self.form), autocast:
-            return self.model.head(self.model.backbone(self.x))
+            return model.head(model.backbone(self.x))
 
     def infer(self) -> None:
         """One batch in evaluation mode, without gradients."""
-        self.model.eval()
+        self.deployed.eval()
         with torch.inference_mode():
-            self.heatmaps()
+            self.heatmaps(self.deployed)
 
     def step(self) -> None:
         """One training step."""
         self.model.train()
         self.optimizer.zero_grad()
-        self.heatmaps().float().square().mean().backward()
+        self.heatmaps(self.model).float().square().mean().backward()
         self.optimizer.step()
 
 
@@ -99,8 +103,10 @@ def peak_mib(function: Callable[[], object], resident: nn.Module, state_copies: 
 def compare(args: argparse.Namespace, network: str, batch: int, threads: int) -> dict:
     """Figures of all variants of one network, at one batch size and number of threads."""
     torch.set_num_threads(threads)
-    variants = {name: Variant(name, network, batch, tuple(args.input_size), args.amp) for name in args.variants}
-    result = {'network': network, 'batch': batch, 'threads': threads, 'amp': args.amp}
+    variants = {
+        name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed) for name in args.variants
+    }
+    result = {'network': network, 'batch': batch, 'threads': threads, 'amp': args.amp, 'deployed': args.deployed}
     for part in args.parts:
         times = measure({name: getattr(variant, part) for name, variant in variants.items()}, args.rounds)
         result[part] = {name: summary(values) for name, values in times.items()}
@@ -137,6 +143,7 @@ def main() -> None:
     parser.add_argument('--parts', nargs='+', choices=['infer', 'step'], default=['infer', 'step'])
     parser.add_argument('--input-size', type=int, nargs=2, default=(256, 192), metavar=('HEIGHT', 'WIDTH'))
     parser.add_argument('--amp', action='store_true', help='bfloat16 by autocast')
+    parser.add_argument('--deployed', action='store_true', help='infer with the networks that to_deploy folds')
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', help='JSON file')

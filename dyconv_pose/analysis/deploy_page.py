@@ -1,8 +1,9 @@
 """The page of the benchmarks, whose figures are those of the JSON files that the benchmarks wrote."""
 
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from .markdown import markdown_table
 
 #: What an operator of OpenVINO does in a deployed network; others are summed up.
 _OPERATORS = {
@@ -45,11 +46,6 @@ def benchmarks_page(root: Path) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    rule = ['---'] * left + ['---:'] * (len(header) - left)
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (header, rule, *rows)) + '\n'
-
-
 def _machine(record: dict) -> str:
     versions = ', '.join(f'{name} {number}' for name, number in record['versions'].items())
     return f'{record["machine"]}; {versions}'
@@ -70,7 +66,7 @@ def _summary(latency: dict) -> str:
     header = ['network']
     for backend in static:
         header += [f'{backend}: static ms', 'dynamic ms', 'ratio']
-    return _table(header, rows, 1)
+    return markdown_table(header, rows, 1)
 
 
 def _latency(latency: dict) -> str:
@@ -87,7 +83,7 @@ def _latency(latency: dict) -> str:
                      for c in columns)]
             for key, cells in rows.items()
         ]  # fmt: skip
-        parts.append(f'### {network}\n\n{_table(header, body, 3)}')
+        parts.append(f'### {network}\n\n{markdown_table(header, body, 3)}')
     return '\n'.join(parts)
 
 
@@ -102,7 +98,7 @@ def _profile(profile: dict) -> str:
         [kind, *(f'{named[name].get(kind, 0):.2f}' for name in columns)] for kind in (*_OPERATORS.values(), 'all else')
     ]
     rows.append(['sum', *(f'{sum(named[name].values()):.2f}' for name in columns)])
-    return _table(['milliseconds', *columns], rows, 1)
+    return markdown_table(['milliseconds', *columns], rows, 1)
 
 
 def _accuracy(accuracy: dict) -> str:
@@ -123,7 +119,7 @@ def _accuracy(accuracy: dict) -> str:
         header = ['where', 'weights', 'MB', 'AP', 'less that of PyTorch', 'largest move, pixels', 'moved by over 0.1']
         parts.append(
             f'On {name}, {record["persons"]} persons, `{record["checkpoint"]}`, AP {record["ap_of_torch"]:.4f} in '
-            f'PyTorch as trained ({_machine(record)}):\n\n{_table(header, rows, 2)}'
+            f'PyTorch as trained ({_machine(record)}):\n\n{markdown_table(header, rows, 2)}'
         )
     return '\n'.join(parts)
 

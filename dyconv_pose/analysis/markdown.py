@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns after the first two are aligned to the right."""
-    rule = ['---'] * 2 + ['---:'] * (len(header) - 2)
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 2) -> str:
+    """A table whose columns after the first ``left`` ones are aligned to the right."""
+    rule = ['---'] * left + ['---:'] * (len(header) - left)
     return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (header, rule, *rows)) + '\n'
 
 

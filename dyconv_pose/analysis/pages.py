@@ -13,6 +13,7 @@ from .costs import Complexity
 from .deploy_page import benchmarks_page
 from .markdown import comment_of, markdown_table
 from .metafiles import POSE_FOLDERS, imagenet_metafile, model_index, pose_metafile
+from .operator_page import operator_page
 from .paper import COCO, COCO_ABLATION, IMAGENET
 from .robustness import robustness_page
 from .trained import trained_page
@@ -200,6 +201,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     'docs/coco_run.md': coco_run_page,
     'docs/experiments.md': experiments_page,
     'docs/models.md': models_page,
+    'docs/operator.md': operator_page,
     'docs/robustness.md': robustness_page,
     'docs/trained.md': trained_page,
     **{f'{folder.as_posix()}/metafile.yml': partial(pose_metafile, folder=folder) for folder in POSE_FOLDERS},

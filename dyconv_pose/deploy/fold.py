@@ -36,10 +36,11 @@ class Plan:
         return self.pointwise if layer.kernel_size == (1, 1) else self.dense
 
 
-#: Plans by purpose. In torch, and with a batch of one, a convolution can have B * G groups. A graph with a free batch
-#: size cannot: there a dense layer is a product of shifted copies, and a grouped one mixes its kernels' outputs.
+#: Plans by purpose. In torch a layer runs as the trained one does. A graph for batches of one convolves with computed
+#: kernels. One with a free batch size cannot: there a dense layer is a product of shifted copies, and a grouped one
+#: mixes its kernels' outputs.
 PLANS = {
-    'torch': Plan('product', 'grouped', 'grouped'),
+    'torch': Plan('rule', 'rule', 'rule'),
     'any_batch': Plan('product', 'product', 'mixed'),
     # Measured: the quickest in OpenVINO, which runs computed kernels well; see benchmarks/README.md.
     'batch_1': Plan('grouped', 'grouped', 'grouped', 'sum'),

@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dyconv_pose.layers.dynamic_conv import DyConv2d
+from dyconv_pose.layers.execution import convolve_mixture
+from dyconv_pose.layers.geometry import Geometry
 from dyconv_pose.layers.per_sample import aggregate
 
 #: How a deployed layer convolves each sample with its own kernel; all are the same function.
-FORMS = ('grouped', 'product', 'mixed')
+FORMS = ('rule', 'grouped', 'product', 'mixed')
 
 #: How it mixes the kernels: as a matrix product of attention and bank, or as a sum of scaled kernels.
 AGGREGATIONS = ('product', 'sum')
@@ -29,7 +31,8 @@ class DeployedDyConv2d(nn.Module):
 
     Args:
         source: The trained layer, left as it is.
-        form: ``'grouped'``: one convolution with B * G groups, which fixes the batch size in an exported graph.
+        form: ``'rule'``: what :mod:`dyconv_pose.layers.execution` picks for the batch at hand.
+            ``'grouped'``: one convolution with B * G groups, which fixes the batch size in an exported graph.
             ``'product'``: a matrix product per sample, of shifted copies of x where the kernel is larger than 1x1; for
             G = 1. ``'mixed'``: the mixture of the outputs of K static convolutions, at K times the multiply-adds.
         scale: (C_out,), what the output is multiplied with, or ``None``.
@@ -76,7 +79,11 @@ class DeployedDyConv2d(nn.Module):
         if form == 'product':  # elements of the kernel outermost, as the copies of x are
             weight = weight.permute(0, 1, 3, 4, 2)
         # A runtime reads whole constants the fastest, and mixes matrices faster than anything of more dimensions.
-        parts = weight.flatten(2).to(dtype).split(1 if aggregation == 'sum' and form != 'mixed' else self.num_kernels)
+        parts = (
+            weight.flatten(2)
+            .to(dtype)
+            .split(1 if aggregation == 'sum' and form not in ('rule', 'mixed') else self.num_kernels)
+        )
         self.bank = nn.ParameterList(nn.Parameter(part.contiguous(), requires_grad=False) for part in parts)
         self.register_buffer('bank_scale', None)
         self.register_buffer('squeeze_scale', None)
@@ -104,7 +111,7 @@ class DeployedDyConv2d(nn.Module):
         attention = self.attention(x)  # (B, K)
         x, padding = self._pad(x)
         y = getattr(self, f'_{self.form}')(x, attention, padding)  # (B, C_out, H_out, W_out)
-        if self.form == 'grouped':
+        if self.form in ('rule', 'grouped'):
             return y
         if self.bias is not None:
             return y + aggregate(attention, self.bias)[:, :, None, None]
@@ -113,6 +120,11 @@ class DeployedDyConv2d(nn.Module):
     def _parts(self, dtype: torch.dtype) -> list[Tensor]:
         """The bank in the type that computes, not yet scaled."""
         return [part.to(dtype) for part in self.bank]
+
+    def _kernels_of_all(self, dtype: torch.dtype) -> Tensor:
+        """The bank (K, C_out, C_in / G * k * k) in the type that computes, where it is one tensor."""
+        kernels = self._parts(dtype)[0]
+        return kernels if self.bank_scale is None else kernels * self.bank_scale
 
     def _kernels(self, attention: Tensor) -> Tensor:
         """Maps attention weights (B, K) to each sample's kernel (B, C_out, C_in / G * k * k)."""
@@ -123,6 +135,13 @@ class DeployedDyConv2d(nn.Module):
             shares = attention.unsqueeze(-1).split(1, dim=1)  # K times (B, 1, 1)
             kernels = sum(share * kernel for share, kernel in zip(shares, parts, strict=True))
         return kernels if self.bank_scale is None else kernels * self.bank_scale
+
+    def _rule(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
+        """As the trained layer runs."""
+        bank = self._kernels_of_all(x.dtype).unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
+        bias = self.bias if self.static_bias is None else self.static_bias.expand(self.num_kernels, -1)
+        geometry = Geometry(bank.shape[1:], self.stride, padding, self.dilation, self.groups)
+        return convolve_mixture(x, attention, bank, bias, geometry)
 
     def _grouped(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """All samples side by side as the channels of one, convolved with B * G groups."""
@@ -155,10 +174,7 @@ class DeployedDyConv2d(nn.Module):
     def _mixed(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """The mixture of K static convolutions' outputs, each with the static bias, since the attention sums to one."""
         y = 0
-        kernels = self._parts(x.dtype)[0]
-        if self.bank_scale is not None:
-            kernels = kernels * self.bank_scale
-        kernels = kernels.unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
+        kernels = self._kernels_of_all(x.dtype).unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
         for index, kernel in enumerate(kernels):
             output = F.conv2d(x, kernel, self.static_bias, self.stride, padding, self.dilation, self.groups)
             y = y + attention[:, index, None, None, None] * output

@@ -1,7 +1,7 @@
 """The ways to convolve every sample of a batch with its own mixture of kernels, and the rule that picks one.
 
 All forms are the same function. They differ in speed, in memory, and in what a compiler or exporter can do with
-them; ``benchmarks/operator.py`` measures them, and the rule is what its tables say.
+them. ``benchmarks/layer_cost.py`` measures them, and the rule is what its tables say (docs/operator.md).
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
@@ -104,6 +104,6 @@ def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | 
             x = x.to(torch.get_autocast_dtype(x.device.type))
         g = geometry
         y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)
-        return y if mixed_bias is None else y + mixed_bias.to(y.dtype)[:, :, None, None]
+        return y if mixed_bias is None else y.add_(mixed_bias.to(y.dtype)[:, :, None, None])
     weight = aggregate(attention, bank)  # (B, C_out, C_in / G, k, k)
     return {'single': single, 'product': product, 'grouped': grouped}[form](x, weight, mixed_bias, geometry)

@@ -37,9 +37,9 @@ def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -
     Returns:
         (B, C_out, H_out, W_out).
     """
-    # The sum over a batch of one is its only element; over an empty batch it is zero, of the right shape.
-    bias = None if bias is None else bias.sum(0)
-    return F.conv2d(x, weight.sum(0), bias, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+    # An empty batch has no kernel; the sum over it is zero, of the right shape.
+    weight, bias = (tensor if tensor is None else tensor[0] if len(x) else tensor.sum(0) for tensor in (weight, bias))
+    return F.conv2d(x, weight, bias, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

@@ -1,0 +1,112 @@
+"""The page of what dynamic networks cost in PyTorch, from the JSON files that the benchmarks wrote."""
+
+import json
+from pathlib import Path
+
+from .markdown import markdown_table
+
+#: What the benchmarks write.
+NETWORKS, LAYERS = 'benchmarks/results/network_cost.json', 'benchmarks/results/layer_cost.json'
+
+
+def operator_page(root: Path) -> str:
+    """The text of docs/operator.md.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        Markdown.
+    """
+    return _PAGE.format(networks=_networks(root / NETWORKS), layers=_layers(root / LAYERS))
+
+
+def _networks(path: Path) -> str:
+    if not path.is_file():
+        return 'Not recorded yet.\n'
+    record, parts = json.loads(path.read_text()), []
+    for result in record['results']:
+        threads = f'{result["threads"]} thread{"s" if result["threads"] > 1 else ""}'
+        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}\n')
+        present = [part for part in ('infer', 'step') if part in result]
+        memory = result.get('step_peak_mib', {})
+        rows = []
+        for name in result[present[0]]:
+            cells = []
+            for part in present:
+                low, high = result[part][name]['quartiles_ms']
+                cells += [f'{result[part][name]["over_static"]:.2f}', f'{low:.0f} to {high:.0f}']
+            rows.append([name, *cells, *([f'{memory[name]}'] if memory else [])])
+        names = {'infer': 'inference', 'step': 'training step'}
+        header = ['network', *(text for part in present for text in (f'{names[part]}: ratio', 'ms'))]
+        parts.append(markdown_table([*header, *(['peak MiB'] if memory else [])], rows, left=1))
+    return '\n'.join([_source(record), '', *parts])
+
+
+def _layers(path: Path) -> str:
+    if not path.is_file():
+        return 'Not recorded yet.\n'
+    record = json.loads(path.read_text())
+    names = list(next(iter(record['totals_ms'].values())))
+    rows = [
+        [key, *(f'{total[name]:.0f} ({total[name] / total["static"]:.2f})' for name in names)]
+        for key, total in record['totals_ms'].items()
+    ]
+    text = f'{Path(record["config"]).stem}, batch {record["batch"]}, {record["memory_format"]}. {_source(record)}'
+    return text + '\n\n' + markdown_table(['ms (ratio)', *names], rows, left=1)
+
+
+def _source(record: dict) -> str:
+    versions = ', '.join(f'{name} {number}' for name, number in record['versions'].items())
+    return f'{record["machine"].partition(",")[0]}; {versions}.'
+
+
+_PAGE = """<!-- Written by tools/make_docs.py. -->
+
+# What the operator costs
+
+A batch of B samples has B kernels in every dynamic layer. How they are mixed and convolved is decided by
+[`layers/execution.py`](../dyconv_pose/layers/execution.py), one readable rule over equivalent forms; `forced_form`
+overrides it for experiments. On a CPU:
+
+- Kernels are mixed in tiles, used, and overwritten; the backward pass mixes them again. No tensor of per-sample kernels
+  is kept ([`layers/tiles.py`](../dyconv_pose/layers/tiles.py)), and `torch.compile` sees one operator.
+- In channels_last a depthwise layer convolves each sample where it lies: PyTorch's static depthwise kernels run at
+  their full speed, and nothing is reordered. One convolution with B * G groups can do neither.
+- oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
+  slower than all the rest of the layer. Here they are taken in strips of three columns
+  ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin, has no such way;
+  in the paper's light head (5x5) that is much of its training step.
+
+## Whole networks
+
+At 256x192 with random weights. Ratios are to the static twin in the quicker of its two memory formats, of medians; all
+networks of a table took turns in one process, and the quartiles say how quiet the machine was. `grouped` and `branches`
+are the forms common elsewhere. The peak counts parameters, gradients, both of Adam's moments and all that a step holds.
+
+```bash
+python benchmarks/network_cost.py --help
+```
+
+{networks}
+## Layer by layer
+
+Every dynamic layer of a network alone, forward and as a training step, summed over the network. A layer alone has its
+features in the cache, which flatters the static one: the sums are for choosing among forms.
+
+```bash
+python benchmarks/layer_cost.py --help
+```
+
+{layers}
+## What limits it
+
+- **Mixing.** Reading K kernels and writing one for each sample is memory traffic that a static layer does not have. It
+  vanishes where feature maps are large, and rules where they are small: the last stage of a ResNet has kernels of 9 MiB
+  for maps of 8x6.
+- **Pooling** reads the features of each layer once more.
+- **Matrix products.** Pointwise layers with per-sample kernels are PyTorch's batched products (MKL), static ones
+  oneDNN's convolutions.
+- **Batches of one** pay the small operators of the attention in every layer; an
+  [exported network](deploy.md) does not.
+"""
