@@ -3,12 +3,14 @@
 import importlib.util
 import sys
 import types
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 
+@cache
 def _condconv_class() -> type[nn.Module]:
     """The class from the one file that holds it: timm as a whole imports torchvision, which this project does without.
 

@@ -6,8 +6,10 @@ groups, and K static convolutions whose outputs are mixed. All take turns in one
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 from interleaved import environment, measure, summary, write
@@ -106,7 +108,14 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
     variants = {
         name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed) for name in args.variants
     }
-    result = {'network': network, 'batch': batch, 'threads': threads, 'amp': args.amp, 'deployed': args.deployed}
+    result = {
+        'network': network,
+        'batch': batch,
+        'threads': threads,
+        'rounds': args.rounds,
+        'amp': args.amp,
+        'deployed': args.deployed,
+    }
     for part in args.parts:
         times = measure({name: getattr(variant, part) for name, variant in variants.items()}, args.rounds)
         result[part] = {name: summary(values) for name, values in times.items()}
@@ -147,16 +156,17 @@ def main() -> None:
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', help='JSON file')
+    parser.add_argument('--append', action='store_true', help='keep the results that the file has')
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('ERROR')
-    results = []
+    results = json.loads(Path(args.out).read_text())['results'] if args.append else []
     for network in args.networks:
         for batch in args.batches:
             for threads in args.threads:
                 results.append(compare(args, network, batch, threads))
                 show(results[-1])
                 if args.out:
-                    write({**environment(), 'rounds': args.rounds, 'results': results}, args.out)
+                    write({**environment(), 'results': results}, args.out)
 
 
 if __name__ == '__main__':

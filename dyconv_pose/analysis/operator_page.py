@@ -27,7 +27,8 @@ def _networks(path: Path) -> str:
     record, parts = json.loads(path.read_text()), []
     for result in record['results']:
         threads = f'{result["threads"]} thread{"s" if result["threads"] > 1 else ""}'
-        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}\n')
+        folded = ', folded by `to_deploy`' if result['deployed'] else ''
+        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}{folded}\n')
         present = [part for part in ('infer', 'step') if part in result]
         memory = result.get('step_peak_mib', {})
         rows = []
