@@ -86,7 +86,16 @@ networks of a table took turns in one process, and the quartiles say how quiet t
 are the forms common elsewhere. The peak counts parameters, gradients, both of Adam's moments and all that a step holds.
 
 ```bash
-python benchmarks/network_cost.py --help
+OUT="--out benchmarks/results/network_cost.json"
+python benchmarks/network_cost.py $OUT --batches 16 --rounds 3
+python benchmarks/network_cost.py $OUT --append --batches 32 --rounds 3 --memory \\
+    --variants 'static, channels_last' 'dynamic, channels_last'
+python benchmarks/network_cost.py $OUT --append --batches 8 \\
+    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
+python benchmarks/network_cost.py $OUT --append --batches 1 --threads 1 2 --rounds 25 --deployed --parts infer \\
+    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last' 'dynamic, contiguous'
+python benchmarks/network_cost.py $OUT --append --networks res18 --batches 16 --rounds 3 --memory \\
+    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
 ```
 
 {networks}
@@ -96,7 +105,8 @@ Every dynamic layer of a network alone, forward and as a training step, summed o
 features in the cache, which flatters the static one: the sums are for choosing among forms.
 
 ```bash
-python benchmarks/layer_cost.py --help
+python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.json \\
+    --forms rule by_sample by_channel grouped branches CondConv2d
 ```
 
 {layers}
