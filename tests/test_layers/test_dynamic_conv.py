@@ -82,6 +82,15 @@ def test_channels_last_equals_contiguous(kwargs):
     torch.testing.assert_close(layer(x.to(memory_format=torch.channels_last)), layer(x), rtol=1e-12, atol=1e-12)
 
 
+def test_a_layer_can_be_moved_to_channels_last_whole():
+    layer = make(in_channels=6, out_channels=4, kernel_size=3)
+    x = torch.randn(3, 6, 9, 7, dtype=torch.float64)
+    expected, bank = layer(x), layer.weight.detach().clone()
+    layer.to(memory_format=torch.channels_last)
+    assert torch.equal(layer.weight, bank)
+    torch.testing.assert_close(layer(x), expected)
+
+
 @pytest.mark.parametrize('kwargs', GEOMETRIES, ids=str)
 def test_one_kernel_is_a_static_convolution(kwargs):
     layer = DyConv2d(**kwargs, num_kernels=1).double()
