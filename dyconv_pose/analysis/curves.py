@@ -23,6 +23,26 @@ def read_scalars(work_dir: str | Path) -> list[dict[str, float]]:
     return [json.loads(line) for file in files for line in file.read_text().splitlines() if line.strip()]
 
 
+def metric_points(scalars: Sequence[dict[str, float]], metric: str) -> list[tuple[float, float]]:
+    """When a metric was logged, and what it was.
+
+    Args:
+        scalars: What :func:`read_scalars` returns.
+        metric: The metric's name.
+
+    Returns:
+        Pairs of the epoch, in a run without epochs the iteration, and the value. In such a run MMEngine may number
+        every evaluation 0, so there it is the last iteration whose loss was logged.
+    """
+    by_epoch = any('epoch' in entry for entry in scalars if 'loss' in entry)
+    points, iteration = [], 0
+    for entry in scalars:
+        iteration = entry.get('iter', iteration)
+        if metric in entry:
+            points.append((entry['step'] if by_epoch else iteration, entry[metric]))
+    return points
+
+
 def plot_training(
     work_dirs: Sequence[str | Path], out: str | Path, metrics: Sequence[str] = ('coco/AP', 'coco/AR')
 ) -> Path:
@@ -55,7 +75,7 @@ def plot_training(
             label=label,
         )
         for metric, style in zip(metrics, ('-o', '--s', ':^', '-.v'), strict=False):
-            points = [(entry['step'], entry[metric]) for entry in scalars if metric in entry]
+            points = metric_points(scalars, metric)
             if points:
                 name = ' '.join(filter(None, (label, metric.removeprefix('coco/'))))
                 metric_axes.plot(*zip(*points, strict=True), style, color=f'C{index}', label=name, markersize=4)

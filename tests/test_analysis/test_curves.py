@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 
-from dyconv_pose.analysis.curves import plot_training, read_scalars
+from dyconv_pose.analysis.curves import metric_points, plot_training, read_scalars
 
 
 def write_log(work_dir, name, entries):
@@ -25,6 +25,16 @@ def test_runs_of_a_resumed_training_are_joined_in_order(resumed_run):
     scalars = read_scalars(resumed_run)
     assert [entry['loss'] for entry in scalars if 'loss' in entry] == [1.0, 0.5]
     assert [entry['coco/AP'] for entry in scalars if 'coco/AP' in entry] == [0.125, 0.25]
+
+
+def test_metrics_stand_at_their_epochs(resumed_run):
+    assert metric_points(read_scalars(resumed_run), 'coco/AP') == [(1, 0.125), (2, 0.25)]
+
+
+def test_metrics_of_a_run_without_epochs_stand_at_their_iterations(tmp_path):
+    log = [{'loss': 1.0, 'iter': 50, 'step': 50}, {'coco/AP': 0.1, 'step': 0}]
+    write_log(tmp_path, '20260101', [*log, {'loss': 0.5, 'iter': 100, 'step': 100}, {'coco/AP': 0.2, 'step': 0}])
+    assert metric_points(read_scalars(tmp_path), 'coco/AP') == [(50, 0.1), (100, 0.2)]
 
 
 def test_draws_a_picture(resumed_run, tmp_path):

@@ -14,7 +14,7 @@ param_scheduler = [
 
 default_hooks = dict(
     memory_format=dict(type='ChannelsLastHook'),
-    logger=dict(interval=50),
+    logger=dict(interval=50, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=500, save_best='coco/AP', rule='greater', max_keep_ckpts=1),
 )
 log_processor = dict(by_epoch=False)

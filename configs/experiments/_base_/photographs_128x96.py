@@ -32,7 +32,7 @@ _lspet = dict(
 
 # The recipe was fixed on the static network alone, from short trials, and is the same for all: Adam and batches of 16
 # as in the configs, with the learning rate falling along a cosine.
-_epochs = 40
+_epochs = 16
 _schedule = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
     dict(

@@ -1,0 +1,18 @@
+# With what recipe the static network trains well: the search from which that of photographs_cpu.py was fixed. Its seed
+# is none of that experiment's, and it sees no dynamic network.
+_base_ = ['./_base_/photographs_128x96.py']
+
+title = 'The search for a recipe, on the static network alone'
+
+_config = (
+    'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
+)
+_weight = 'model.head.loss.loss_weight'
+_rate = 'optim_wrapper.optimizer.lr'
+
+networks = {
+    'rate-0.002': dict(config=_config, options={_weight: 1, _rate: 2e-3}),
+    'rate-0.002-loss-1000': dict(config=_config, options={_weight: 1000, _rate: 2e-3}),
+}
+comparisons = [('rate-0.002-loss-1000', 'rate-0.002')]
+seeds = [100]
