@@ -4,9 +4,8 @@ _base_ = ['./_base_/photographs_128x96.py']
 
 title = 'The search for a recipe, on the static network alone'
 
-_config = (
-    'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
-)
+_folder = 'configs/body_2d_keypoint/topdown_heatmap/coco/'
+_config = f'{_folder}td-hm_mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 _weight = 'model.head.loss.loss_weight'
 _rate = 'optim_wrapper.optimizer.lr'
 

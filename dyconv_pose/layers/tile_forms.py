@@ -17,6 +17,10 @@ from .geometry import Geometry, empty_gradient, is_channels_last
 #: more calls and narrower matrices cost more than what they save in memory traffic.
 TILE = 2**23
 
+#: Elements of features, in channels_last, that samples may have together to share a call: moving those costs less than
+#: calls of their own, as long as what is moved stays in a core's cache.
+SHARED = 2**19
+
 _ALL = slice(None)
 
 
@@ -29,8 +33,9 @@ def _slices(count: int, elements_each: int) -> Iterator[slice]:
 class SampleTiles:
     """Tiles of samples, each convolved by PyTorch's own convolution, one by one or side by side as channels.
 
-    In channels_last a sample is a contiguous piece of memory and is convolved where it lies. In the usual format every
-    call reorders its features, so samples share one, but for dense layers, whose calls are long.
+    In channels_last a sample is a contiguous piece of memory and a large one is convolved where it lies, while small
+    ones share a call, for which they are moved. In the usual format every call reorders its features, so all samples
+    share one. Dense layers, whose calls are long, take samples one by one.
 
     Args:
         x: (B, C_in, H, W).
@@ -39,7 +44,10 @@ class SampleTiles:
 
     def __init__(self, x: Tensor, geometry: Geometry) -> None:
         self.x, self.geometry = x, geometry
-        self.alone = geometry.groups == 1 or is_channels_last(x)
+        if geometry.groups == 1:
+            self.in_a_call = 1
+        else:
+            self.in_a_call = max(1, SHARED // x[0].numel()) if is_channels_last(x) else len(x)
         self.x_grad = None
 
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
@@ -78,16 +86,18 @@ class SampleTiles:
 
     def _parts(self, samples: slice, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yields the samples of each call and their kernels (C_out, C_in / G, k, k), those of several as one kernel."""
-        shape = self.geometry.kernel_shape
-        if not self.alone:
-            yield samples, weight.view(-1, *shape[1:])
-            return
-        for index in range(samples.start, samples.stop):
-            yield slice(index, index + 1), weight[index - samples.start].view(*shape)
+        shape, start = self.geometry.kernel_shape, samples.start
+        for first in range(start, samples.stop, self.in_a_call):
+            part = slice(first, min(first + self.in_a_call, samples.stop))
+            yield part, weight[part.start - start : part.stop - start].view(-1, *shape[1:])
 
     def _joined(self, x: Tensor) -> Tensor:
-        """Features (b, C, H, W) of some samples as those of one, (1, b * C, H, W)."""
-        return x if self.alone else x.flatten(0, 1).unsqueeze(0)
+        """Features (b, C, H, W) of some samples as those of one, (1, b * C, H, W), in the same memory format."""
+        if len(x) == 1:
+            return x
+        if is_channels_last(x):
+            return x.permute(2, 3, 0, 1).flatten(2).unsqueeze(0).permute(0, 3, 1, 2)
+        return x.flatten(0, 1).unsqueeze(0)
 
     def _parted(self, x: Tensor, part: slice) -> Tensor:
         """The reverse of ``_joined``."""

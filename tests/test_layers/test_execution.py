@@ -67,11 +67,14 @@ def test_all_forms_are_the_same_function(geometry, form, memory_format):
 
 
 @pytest.mark.parametrize('memory_format', FORMATS)
+@pytest.mark.parametrize('shared', [0, 800, tile_forms.SHARED])  # samples in a call: one, two, all
+@pytest.mark.parametrize('tile', [70, tile_forms.TILE])  # 70: a sample or two, a channel or two
 @pytest.mark.parametrize('form', ['by_sample', 'by_channel'])
 @pytest.mark.parametrize('name', ['pointwise', 'pointwise, stride 2', 'wide depthwise', 'dense, uneven', 'groups'])
-def test_many_tiles_are_the_same_function(monkeypatch, name, form, memory_format):
+def test_tiles_of_any_size_are_the_same_function(monkeypatch, name, form, memory_format, tile, shared):
     geometry = GEOMETRIES[name]
-    monkeypatch.setattr(tile_forms, 'TILE', 70)  # a sample or two, a channel or two
+    monkeypatch.setattr(tile_forms, 'TILE', tile)
+    monkeypatch.setattr(tile_forms, 'SHARED', shared)
     tensors = operands(geometry, memory_format=memory_format)
     expected = one_by_one(*tensors, geometry)
     with forced_form(form):
