@@ -83,6 +83,35 @@ class Variant:
         self.optimizer.step()
 
 
+#: Kinds of work, and the operators of PyTorch that do it; what is in none is counted as "other".
+WORK = {
+    'convolutions': ('aten::mkldnn_convolution', 'aten::convolution_backward'),
+    'products for each sample': ('aten::bmm', 'aten::baddbmm_'),
+    'mixing kernels, attention': ('aten::mm', 'aten::addmm', 'aten::addmm_', 'aten::_softmax'),
+    'pooling': ('aten::sum', 'aten::mean'),
+    'copies': ('aten::copy_', 'aten::cat', 'aten::fill_', 'aten::zero_'),
+    'sums of gradients': ('aten::add_', 'aten::add'),
+    'normalisation': ('aten::native_batch_norm', 'aten::native_batch_norm_backward'),
+}
+
+
+def work_ms(function: Callable[[], object], repeats: int = 5) -> dict[str, float]:
+    """The milliseconds that one call of a function spends in each kind of work, by PyTorch's profiler.
+
+    Args:
+        function: What is run; it has been called before.
+        repeats: How many calls are averaged.
+    """
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        for _ in range(repeats):
+            function()
+    spent = dict.fromkeys([*WORK, 'other'], 0.0)
+    kinds = {operator: kind for kind, operators in WORK.items() for operator in operators}
+    for event in record.key_averages():
+        spent[kinds.get(event.key, 'other')] += event.self_cpu_time_total / 1000 / repeats
+    return {kind: round(value, 2) for kind, value in spent.items()}
+
+
 def peak_mib(function: Callable[[], object], resident: nn.Module, state_copies: int) -> float:
     """The most memory that tensors take at once while a function runs, MiB, by PyTorch's record of allocations.
 
@@ -122,6 +151,8 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
         static = min(value['median_ms'] for name, value in result[part].items() if name.startswith('static'))
         for value in result[part].values():
             value['over_static'] = round(value['median_ms'] / static, 3)
+        if args.work:
+            result[f'{part}_work_ms'] = {name: work_ms(getattr(variant, part)) for name, variant in variants.items()}
     if args.memory:
         result['step_peak_mib'] = {
             name: round(peak_mib(variant.step, variant.model, 2)) for name, variant in variants.items()
@@ -140,6 +171,9 @@ def show(result: dict) -> None:
         row = [f'{figure["median_ms"]:.1f}' for figure in figures] + [f'{f["over_static"]:.2f}' for f in figures]
         table.add_row(name, *row, str(result.get('step_peak_mib', {}).get(name, '')))
     Console(width=120).print(table)
+    for part in parts:
+        for name, spent in result.get(f'{part}_work_ms', {}).items():
+            print(f'{part}, {name}:', ', '.join(f'{kind} {value:.1f} ms' for kind, value in spent.items()))
 
 
 def main() -> None:
@@ -154,6 +188,7 @@ def main() -> None:
     parser.add_argument('--amp', action='store_true', help='bfloat16 by autocast')
     parser.add_argument('--deployed', action='store_true', help='infer with the networks that to_deploy folds')
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
+    parser.add_argument('--work', action='store_true', help='also where the time goes, by kind of operator')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', help='JSON file')
     parser.add_argument('--append', action='store_true', help='keep the results that the file has')

@@ -18,7 +18,7 @@ def operator_page(root: Path) -> str:
     Returns:
         Markdown.
     """
-    return _PAGE.format(networks=_networks(root / NETWORKS), layers=_layers(root / LAYERS))
+    return _PAGE.format(networks=_networks(root / NETWORKS), layers=_layers(root / LAYERS), work=_work(root / NETWORKS))
 
 
 def _networks(path: Path) -> str:
@@ -42,6 +42,23 @@ def _networks(path: Path) -> str:
         header = ['network', *(text for part in present for text in (f'{names[part]}: ratio', 'ms'))]
         parts.append(markdown_table([*header, *(['peak MiB'] if memory else [])], rows, left=1))
     return '\n'.join([_source(record), '', *parts])
+
+
+def _work(path: Path) -> str:
+    """Where the time of networks goes, by kind of operator, of all results that were profiled."""
+    results = json.loads(path.read_text())['results'] if path.is_file() else []
+    parts = []
+    for result in results:
+        for part, name in (('infer', 'inference'), ('step', 'training step')):
+            spent = result.get(f'{part}_work_ms')
+            if not spent:
+                continue
+            kinds = list(next(iter(spent.values())))
+            rows = [[kind, *(f'{one[kind]:.1f}' for one in spent.values())] for kind in kinds]
+            rows.append(['all', *(f'{sum(one.values()):.1f}' for one in spent.values())])
+            title = f'{result["network"]}, batch {result["batch"]}, threads: {result["threads"]}, {name}'
+            parts.append(markdown_table([f'{title}: ms', *spent], rows, left=1))
+    return '\n'.join(parts) or 'Not recorded yet.\n'
 
 
 def _layers(path: Path) -> str:
@@ -111,6 +128,10 @@ python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.j
 
 {layers}
 ## What limits it
+
+Where the time goes, by PyTorch's own profiler (`--work`), which slows small operators down a little:
+
+{work}
 
 - **Mixing.** Reading K kernels and writing one for each sample is memory traffic that a static layer does not have. It
   vanishes where feature maps are large, and rules where they are small: the last stage of a ResNet has kernels of 9 MiB

@@ -23,12 +23,12 @@ def is_wide(x: Tensor, groups: int, geometry: Geometry) -> bool:
         and geometry.kernel_shape[3] > _QUICK_WIDTH
         and geometry.groups == geometry.kernel_shape[0]
         and groups == x.shape[1]
-        and tuple(geometry.stride) == tuple(geometry.dilation) == (1, 1)
+        and tuple(geometry.dilation) == (1, 1)
     )
 
 
 def weight_gradient(grad: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
-    """The weight gradient of one sample's depthwise convolution with stride and dilation 1, in strips of columns.
+    """The weight gradient of one sample's depthwise convolution with dilation 1, in strips of columns.
 
     Args:
         grad: Gradient of the output, (1, C, H_out, W_out).
@@ -47,11 +47,11 @@ def weight_gradient(grad: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
         # Moved along memory, not copied. What comes round at the right edge meets a gradient of zero; the row too many
         # at the bottom is where the last row's comes from.
         moved = x.as_strided((1, channels, height, width), x.stride(), x.storage_offset() + left * x.stride(3))
-        some = F.pad(grad, (0, width - strip + 1 - grad.shape[3], 0, 0))
+        some = F.pad(grad, (0, (width - strip) // geometry.stride[1] + 1 - grad.shape[3], 0, 0))
         strips.append(
             torch.ops.aten.convolution_backward(
-                some, moved, grad.new_empty(channels, 1, rows, strip), None, [1, 1], [0, 0], [1, 1], False, [0, 0],
-                channels, [False, True, False],
+                some, moved, grad.new_empty(channels, 1, rows, strip), None, geometry.stride, [0, 0], [1, 1], False,
+                [0, 0], channels, [False, True, False],
             )[1]
         )  # fmt: skip
     return torch.cat(strips, dim=3)

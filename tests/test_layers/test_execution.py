@@ -84,14 +84,15 @@ def test_tiles_of_any_size_are_the_same_function(monkeypatch, name, form, memory
     torch.testing.assert_close(found, torch.autograd.grad(expected.square().sum(), tensors), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize('stride', [(1, 1), (2, 2), (1, 3), (3, 2)])
 @pytest.mark.parametrize('kernel', [(5, 5), (3, 7), (1, 4), (7, 9)])
-def test_strips_of_a_wide_depthwise_gradient_are_the_gradient(kernel):
+def test_strips_of_a_wide_depthwise_gradient_are_the_gradient(kernel, stride):
     rows, columns = kernel
-    geometry = Geometry((8, 1, rows, columns), (1, 1), (rows // 2, columns // 2), (1, 1), 8)
+    geometry = Geometry((8, 1, rows, columns), stride, (rows // 2, columns // 2), (1, 1), 8)
     x = torch.randn(1, 8, 11, 13, dtype=torch.float64)
     x[..., -1] = 1e6  # what comes round at the edge would be seen
     weight = torch.randn(geometry.kernel_shape, dtype=torch.float64, requires_grad=True)
-    y = F.conv2d(x, weight, None, 1, geometry.padding, 1, 8)
+    y = F.conv2d(x, weight, None, stride, geometry.padding, 1, 8)
     grad = torch.randn_like(y)
     assert depthwise.is_wide(x, 8, geometry)
     expected = torch.autograd.grad(y, weight, grad)[0]
