@@ -11,15 +11,26 @@ import numpy as np
 from dyconv_pose.analysis.trained import machine, versions
 
 
-def measure(functions: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Calls every function once a round and returns its times in milliseconds, those of the first rounds left out."""
+def measure(
+    functions: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1, in_a_row: int = 1
+) -> dict[str, list[float]]:
+    """Calls every function in each round and returns the times of its calls in milliseconds.
+
+    Args:
+        functions: What is compared, by name.
+        rounds: How many times each has its turn.
+        warm_up: Rounds before these, which are not counted.
+        in_a_row: Calls in a turn. Of several the first is not counted: it finds in the processor's caches what the
+            function before has left there, which is not so where a network runs for picture after picture.
+    """
     times = {name: [] for name in functions}
     for number in range(warm_up + rounds):
         for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if number >= warm_up:
-                times[name].append(1000 * (time.perf_counter() - start))
+            for call in range(in_a_row):
+                start = time.perf_counter()
+                function()
+                if number >= warm_up and (call or in_a_row == 1):
+                    times[name].append(1000 * (time.perf_counter() - start))
     return times
 
 

@@ -23,6 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import to_deploy
+from dyconv_pose.engine.keep_memory import keep_freed_memory
 from dyconv_pose.layers.execution import forced_form
 
 FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
@@ -144,9 +145,13 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
         'rounds': args.rounds,
         'amp': args.amp,
         'deployed': args.deployed,
+        'in_a_row': args.in_a_row,
+        'keep_memory': args.keep_memory,
     }
     for part in args.parts:
-        times = measure({name: getattr(variant, part) for name, variant in variants.items()}, args.rounds)
+        times = measure(
+            {name: getattr(variant, part) for name, variant in variants.items()}, args.rounds, in_a_row=args.in_a_row
+        )
         result[part] = {name: summary(values) for name, values in times.items()}
         static = min(value['median_ms'] for name, value in result[part].items() if name.startswith('static'))
         for value in result[part].values():
@@ -189,11 +194,15 @@ def main() -> None:
     parser.add_argument('--deployed', action='store_true', help='infer with the networks that to_deploy folds')
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
     parser.add_argument('--work', action='store_true', help='also where the time goes, by kind of operator')
+    parser.add_argument('--keep-memory', action='store_true', help='the process keeps what it frees (KeepMemoryHook)')
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--in-a-row', type=int, default=1, help='calls in a turn; of several the first is not counted')
     parser.add_argument('--out', help='JSON file')
     parser.add_argument('--append', action='store_true', help='keep the results that the file has')
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('ERROR')
+    if args.keep_memory and not keep_freed_memory():
+        parser.error('--keep-memory needs glibc')
     results = json.loads(Path(args.out).read_text())['results'] if args.append else []
     for network in args.networks:
         for batch in args.batches:

@@ -28,7 +28,8 @@ def _networks(path: Path) -> str:
     for result in record['results']:
         threads = f'{result["threads"]} thread{"s" if result["threads"] > 1 else ""}'
         folded = ', folded by `to_deploy`' if result['deployed'] else ''
-        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}{folded}\n')
+        kept = ', memory kept' if result.get('keep_memory') else ''
+        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}{folded}{kept}\n')
         present = [part for part in ('infer', 'step') if part in result]
         memory = result.get('step_peak_mib', {})
         rows = []
@@ -89,12 +90,13 @@ overrides it for experiments. On a CPU:
 
 - Kernels are mixed in tiles, used, and overwritten; the backward pass mixes them again. No tensor of per-sample kernels
   is kept ([`layers/tiles.py`](../dyconv_pose/layers/tiles.py)), and `torch.compile` sees one operator.
-- In channels_last a depthwise layer convolves each sample where it lies: PyTorch's static depthwise kernels run at
-  their full speed, and nothing is reordered. One convolution with B * G groups can do neither.
+- In channels_last a depthwise layer convolves a large sample where it lies: PyTorch's static depthwise kernels run at
+  their full speed, and nothing is reordered. Small samples share a call, side by side as channels; that moves them, but
+  a call of its own for each would cost more ([`layers/tile_forms.py`](../dyconv_pose/layers/tile_forms.py)).
 - oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
-  slower than all the rest of the layer. Here they are taken in strips of three columns
-  ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin, has no such way;
-  in the paper's light head (5x5) that is much of its training step.
+  slower than all the rest of the layer, with stride 2 and many channels a hundred times. Here they are taken in strips
+  of three columns ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin,
+  has no such way; in the paper's light head (5x5) that is much of its training step.
 
 ## Whole networks
 
@@ -102,17 +104,21 @@ At 256x192 with random weights. Ratios are to the static twin in the quicker of 
 networks of a table took turns in one process, and the quartiles say how quiet the machine was. `grouped` and `branches`
 are the forms common elsewhere. The peak counts parameters, gradients, both of Adam's moments and all that a step holds.
 
+"Memory kept": by default the C library gives the memory of large features back when it is freed, and the system clears
+every page of it when it is asked for again. That takes about as long as computing, for static networks as for dynamic
+ones; `KeepMemoryHook` ([Training](train.md#on-a-cpu)) ends it. Both are measured: what is kept makes all networks
+quicker, and, the rest being equal, makes the difference between them a larger part.
+
 ```bash
 OUT="--out benchmarks/results/network_cost.json"
-python benchmarks/network_cost.py $OUT --batches 16 --rounds 3
-python benchmarks/network_cost.py $OUT --append --batches 32 --rounds 3 --memory \\
-    --variants 'static, channels_last' 'dynamic, channels_last'
-python benchmarks/network_cost.py $OUT --append --batches 8 \\
-    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
-python benchmarks/network_cost.py $OUT --append --batches 1 --threads 1 2 --rounds 25 --deployed --parts infer \\
-    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last' 'dynamic, contiguous'
-python benchmarks/network_cost.py $OUT --append --networks res18 --batches 16 --rounds 3 --memory \\
-    --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
+BOTH="--variants 'static, channels_last' 'dynamic, channels_last'"
+eval python benchmarks/network_cost.py $OUT --batches 8 16 32 $BOTH
+eval python benchmarks/network_cost.py $OUT --append --batches 32 64 --rounds 3 --memory $BOTH --keep-memory
+python benchmarks/network_cost.py $OUT --append --batches 16 --rounds 3 --keep-memory --work
+python benchmarks/network_cost.py $OUT --append --batches 1 --threads 1 2 --rounds 12 --in-a-row 9 --deployed \\
+    --parts infer --work --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
+eval python benchmarks/network_cost.py $OUT --append --networks res18 --batches 16 --rounds 4 --memory --work \\
+    --keep-memory $BOTH
 ```
 
 {networks}

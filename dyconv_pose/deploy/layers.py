@@ -103,7 +103,7 @@ class DeployedDyConv2d(nn.Module):
         """Maps features (B, C_in, H, W) to attention weights (B, K)."""
         weight = self.squeeze_weight.to(x.dtype)
         weight = weight if self.squeeze_scale is None else weight * self.squeeze_scale
-        hidden = F.relu(F.linear(x.mean(dim=(2, 3)), weight, self.squeeze_bias))
+        hidden = F.linear(x.mean(dim=(2, 3)), weight, self.squeeze_bias).relu_()
         return torch.softmax(F.linear(hidden, self.excite_weight, self.excite_bias), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,7 +137,11 @@ class DeployedDyConv2d(nn.Module):
         return kernels if self.bank_scale is None else kernels * self.bank_scale
 
     def _rule(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
-        """As the trained layer runs."""
+        """As the trained layer runs, a batch of one in fewer steps."""
+        if x.shape[0] == 1:
+            weight = self._kernels(attention).view(self.out_channels, -1, *self.kernel_size)
+            bias = self.static_bias if self.bias is None else torch.mm(attention, self.bias)[0]
+            return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
         bank = self._kernels_of_all(x.dtype).unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
         bias = self.bias if self.static_bias is None else self.static_bias.expand(self.num_kernels, -1)
         geometry = Geometry(bank.shape[1:], self.stride, padding, self.dilation, self.groups)

@@ -4,6 +4,7 @@ from .amp import CpuAmpOptimWrapper
 from .attention_log import AttentionLogHook
 from .checkpoints import SafeCheckpointHook
 from .further_validation import FurtherValidationHook
+from .keep_memory import KeepMemoryHook
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .memory_format import ChannelsLastHook
 from .numerics import NonFiniteLossHook
@@ -15,6 +16,7 @@ __all__ = [
     'ChannelsLastHook',
     'CpuAmpOptimWrapper',
     'FurtherValidationHook',
+    'KeepMemoryHook',
     'NonFiniteLossHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',

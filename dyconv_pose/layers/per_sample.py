@@ -22,7 +22,7 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
     Returns:
         (B, ...).
     """
-    return torch.mm(attention, bank.flatten(1)).unflatten(1, bank.shape[1:])
+    return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])
 
 
 def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

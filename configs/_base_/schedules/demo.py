@@ -14,6 +14,7 @@ param_scheduler = [
 
 default_hooks = dict(
     memory_format=dict(type='ChannelsLastHook'),
+    memory=dict(type='KeepMemoryHook'),
     logger=dict(interval=50, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=500, save_best='coco/AP', rule='greater', max_keep_ckpts=1),
 )
