@@ -110,15 +110,7 @@ ones; `KeepMemoryHook` ([Training](train.md#on-a-cpu)) ends it. Both are measure
 quicker, and, the rest being equal, makes the difference between them a larger part.
 
 ```bash
-OUT="--out benchmarks/results/network_cost.json"
-BOTH="--variants 'static, channels_last' 'dynamic, channels_last'"
-eval python benchmarks/network_cost.py $OUT --batches 8 16 32 $BOTH
-eval python benchmarks/network_cost.py $OUT --append --batches 32 64 --rounds 3 --memory $BOTH --keep-memory
-python benchmarks/network_cost.py $OUT --append --batches 16 --rounds 3 --keep-memory --work
-python benchmarks/network_cost.py $OUT --append --batches 1 --threads 1 2 --rounds 12 --in-a-row 9 --deployed \\
-    --parts infer --work --variants 'static, channels_last' 'static, contiguous' 'dynamic, channels_last'
-eval python benchmarks/network_cost.py $OUT --append --networks res18 --batches 16 --rounds 4 --memory --work \\
-    --keep-memory $BOTH
+bash benchmarks/network_cost.sh
 ```
 
 {networks}
@@ -128,8 +120,7 @@ Every dynamic layer of a network alone, forward and as a training step, summed o
 features in the cache, which flatters the static one: the sums are for choosing among forms.
 
 ```bash
-python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.json \\
-    --forms rule by_sample by_channel grouped branches CondConv2d
+python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.json
 ```
 
 {layers}
