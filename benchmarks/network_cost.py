@@ -86,13 +86,19 @@ class Variant:
 
 #: Kinds of work, and the operators of PyTorch that do it; what is in none is counted as "other".
 WORK = {
-    'convolutions': ('aten::mkldnn_convolution', 'aten::convolution_backward'),
+    'convolutions': (
+        'aten::mkldnn_convolution',
+        'aten::convolution_backward',
+        'aten::_slow_conv2d_forward',
+        'aten::_convolution',  # transposed ones
+    ),
     'products for each sample': ('aten::bmm', 'aten::baddbmm_'),
     'mixing kernels, attention': ('aten::mm', 'aten::addmm', 'aten::addmm_', 'aten::_softmax'),
     'pooling': ('aten::sum', 'aten::mean'),
-    'copies': ('aten::copy_', 'aten::cat', 'aten::fill_', 'aten::zero_'),
+    'copies': ('aten::copy_', 'aten::cat', 'aten::fill_', 'aten::im2col', 'aten::col2im'),
     'sums of gradients': ('aten::add_', 'aten::add'),
     'normalisation': ('aten::native_batch_norm', 'aten::native_batch_norm_backward'),
+    'activations': ('aten::clamp', 'aten::clamp_min_', 'aten::hardtanh_backward', 'aten::threshold_backward'),
 }
 
 
