@@ -1,5 +1,5 @@
 # With what recipe the static network trains well: the search from which that of photographs_cpu.py was fixed. Its seed
-# is none of that experiment's, and it sees no dynamic network. The losses differ by the factor, so theirs don't compare.
+# is none of that experiment's, and it sees no dynamic network. Losses differ by the factor and don't compare.
 _base_ = ['./_base_/photographs_128x96.py']
 
 title = 'The search for a recipe, on the static network alone'
