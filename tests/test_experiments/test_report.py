@@ -10,6 +10,7 @@ from dyconv_pose.experiments.report import FOLDER, experiments_page, tables, ver
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted((ROOT / FOLDER).glob('*.py'))
+COMPARISONS = [path for path in EXPERIMENTS if 'recipe' not in path.stem]
 
 
 def a_record(network, seed, ap, loss=0.5):
@@ -71,7 +72,17 @@ def test_page_without_results(tmp_path):
     assert page.count('No results are recorded yet') == len(EXPERIMENTS)
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: path.stem)
+def test_the_search_for_a_recipe_sees_static_networks_and_a_seed_of_its_own(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    search, experiment = (load_experiment(ROOT / FOLDER / f'photographs_{name}cpu.py') for name in ('recipe_', ''))
+    assert not {run.seed for run in search.runs} & {run.seed for run in experiment.runs}
+    for run in search.runs:
+        model = run.config().model
+        assert model.backbone.get('conv_cfg') is None
+        assert model.head.get('conv_cfg') is None
+
+
+@pytest.mark.parametrize('path', COMPARISONS, ids=lambda path: path.stem)
 def test_experiments_of_the_repository(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     experiment = load_experiment(path)
