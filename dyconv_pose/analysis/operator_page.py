@@ -117,7 +117,8 @@ bash benchmarks/network_cost.sh
 ## Layer by layer
 
 Every dynamic layer of a network alone, forward and as a training step, summed over the network. A layer alone has its
-features in the cache, which flatters the static one: the sums are for choosing among forms.
+features in the cache, which flatters the static one: the sums are for choosing among forms. The figures below were
+recorded before small samples shared calls and before strips were used at every stride; they have not been taken again.
 
 ```bash
 python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.json
@@ -126,7 +127,8 @@ python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.j
 {layers}
 ## What limits it
 
-Where the time goes, by PyTorch's own profiler (`--work`), which slows small operators down a little:
+Where the time goes, by PyTorch's own profiler (`--work`), which slows small operators down a little. In these records
+activations, transposed convolutions and the convolutions that PyTorch computes without oneDNN still count as "other":
 
 {work}
 
