@@ -17,8 +17,7 @@ def page_faults():
 
 given_back = [page_faults() for _ in range(3)]
 kept = keep_freed_memory()
-page_faults()
-print(json.dumps([kept, given_back[-1], page_faults()]))
+print(json.dumps([kept, given_back[-1], [page_faults() for _ in range(8)]]))
 """
 
 
@@ -28,7 +27,8 @@ def test_memory_is_kept():
     kept, faults_before, faults_after = json.loads(done.stdout.splitlines()[-1])
     if not kept:
         pytest.skip('the C library is not glibc')
-    assert faults_after < faults_before / 100
+    # The heap may grow more than once before it settles: a small object can come to lie where the large one was.
+    assert max(faults_after[-3:]) < faults_before / 100
 
 
 def test_elsewhere_it_does_nothing(monkeypatch):
