@@ -1,5 +1,5 @@
 # What of the dynamic network matters: the number of kernels, an annealed temperature, the backbone or the head alone.
-# The recipe, data and static network are those of photographs_cpu.py; run this after it.
+# The recipe, data, static network and that with four kernels are those of photographs_cpu.py, whose records are reused.
 _base_ = ['./_base_/photographs_128x96.py']
 
 title = 'Parts of the method, on a few thousand photographs'
@@ -7,7 +7,6 @@ title = 'Parts of the method, on a few thousand photographs'
 _folder = 'configs/body_2d_keypoint/topdown_heatmap/coco/'
 _static = f'{_folder}td-hm_mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 _dynamic = f'{_folder}td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
-_kernels = {k: {f'model.{part}.conv_cfg.num_kernels': k for part in ('backbone', 'head')} for k in (1, 2, 8)}
 _anneal = dict(type='TemperatureHook', start=30, end=1, duration=10)
 
 networks = {
@@ -29,3 +28,4 @@ networks = {
 comparisons = [(name, 'static') for name in ('k4', 'k1', 'k2', 'k8', 'tau30to1', 'backbone-only', 'head-only')]
 comparisons += [(name, 'k4') for name in ('k1', 'k2', 'k8', 'tau30to1', 'backbone-only', 'head-only')]
 seeds = [0, 1, 2]
+reuses = ['photographs_cpu']

@@ -83,6 +83,7 @@ class Experiment:
         runs: All runs, the networks of one seed one after another, so that pairs are complete early.
         comparisons: Pairs of names of networks; each is compared with the second of its pair.
         metrics: Names of the metrics that the report compares.
+        reuses: Names of experiments whose finished runs count as this one's where recipe and seed are the same.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Experiment:
     runs: tuple[Run, ...]
     comparisons: tuple[tuple[str, str], ...]
     metrics: tuple[str, ...]
+    reuses: tuple[str, ...] = ()
 
     @property
     def networks(self) -> list[str]:
@@ -113,7 +115,8 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
 
     The file holds ``title``; ``networks``, for each name a ``dict(config=..., options={...})`` whose config is a path
     from the current directory and whose options override it (as dotted or nested keys); ``options`` for all networks;
-    ``seeds``; ``comparisons``, pairs of names; and ``metrics``. It may have a ``_base_``, as any config.
+    ``seeds``; ``comparisons``, pairs of names; ``metrics``; and, if other experiments train some of the same, their
+    names as ``reuses``. It may have a ``_base_``, as any config.
 
     Args:
         path: The file, Python or JSON.
@@ -152,7 +155,14 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
         for name, network in networks.items()
     ]
     comparisons = tuple((new, old) for new, old in content['comparisons'])
-    return Experiment(path.stem, content['title'], tuple(runs), comparisons, tuple(content['metrics']))
+    return Experiment(
+        path.stem,
+        content['title'],
+        tuple(runs),
+        comparisons,
+        tuple(content['metrics']),
+        tuple(content.get('reuses', ())),
+    )
 
 
 def recipe_of(config: Config) -> str:

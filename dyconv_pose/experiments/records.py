@@ -53,6 +53,25 @@ def find_record(path: str | Path, experiment: str, run: Run, recipe: str) -> dic
     return None
 
 
+def reused_record(path: str | Path, experiment: Experiment, run: Run, recipe: str) -> dict | None:
+    """A run's record where an experiment that this one reuses has the same run, or ``None``.
+
+    Args:
+        path: This experiment's results file; those of others are looked for in its folder.
+        experiment: The experiment.
+        run: One of its runs.
+        recipe: The run's recipe.
+
+    Returns:
+        The other's record under this experiment's names, and the other's name as ``reused_from``.
+    """
+    for other in experiment.reuses:
+        for record in read_records(Path(path).with_name(f'{other}.jsonl')):
+            if (record['recipe'], record['seed']) == (recipe, run.seed):
+                return record | dict(experiment=experiment.name, network=run.network, reused_from=other)
+    return None
+
+
 def append_record(path: str | Path, record: dict) -> None:
     """Adds a line, whole even if several processes write at once."""
     path = Path(path)

@@ -167,4 +167,6 @@ def _origin(records: Sequence[Mapping]) -> str:
         dict.fromkeys(', '.join(f'{n} {v}' for n, v in record['versions'].items()) for record in records)
     )
     epochs = ', '.join(dict.fromkeys(str(record['epochs']) for record in records))
-    return f'{epochs} epochs; revision {revisions}; {machines}; {versions}.'
+    reused = ', '.join(dict.fromkeys(record['reused_from'] for record in records if 'reused_from' in record))
+    some = f'; some runs are those of {reused}' if reused else ''
+    return f'{epochs} epochs{some}; revision {revisions}; {machines}; {versions}.'

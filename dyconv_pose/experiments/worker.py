@@ -9,7 +9,7 @@ from dyconv_pose.apis import test, train
 
 from .description import Experiment, Run, recipe_of
 from .locking import locked
-from .records import append_record, find_record, make_record
+from .records import append_record, find_record, make_record, reused_record
 
 #: In a run's folder: the recipe that it was begun with.
 _RECIPE_FILE = 'recipe.json'
@@ -18,7 +18,8 @@ _RECIPE_FILE = 'recipe.json'
 def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str | Path) -> bool:
     """Trains, scores and records a run, in this process; does nothing if it is recorded already.
 
-    Of the checkpoints the last is scored, never the best one, which would be chosen on the pictures it is scored on.
+    Of the checkpoints the last is scored, never the best one, which would be chosen on the pictures it is scored on. A
+    run that an experiment which this one reuses has finished is recorded without training.
 
     Args:
         experiment: The experiment.
@@ -41,6 +42,9 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
     with locked(folder):
         if find_record(results, experiment.name, run, recipe):
             return False
+        if reused := reused_record(results, experiment, run, recipe):
+            append_record(results, reused)
+            return True
         _keep_recipe(folder, run, recipe)
         config.work_dir = str(folder)
         final = folder / f'epoch_{config.train_cfg.max_epochs}.pth'

@@ -1,73 +1,68 @@
-"""Drawn people without end: what an epoch holds follows from seed and epoch alone."""
+"""Other samples in every epoch: which ones follows from seed and epoch alone."""
 
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS
 
-from dyconv_pose.datasets.fresh import FreshSampler, draw_person
-from dyconv_pose.datasets.synthetic.coco import sample_rng
-from dyconv_pose.datasets.synthetic.scene import render_sample
-
-PIPELINE = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale'), dict(type='TopdownAffine', input_size=(48, 64))]
-PIPELINE += [dict(type='PackPoseInputs')]
+from dyconv_pose.datasets import fresh
+from dyconv_pose.datasets.fresh import FreshSampler
 
 
-def build(num_persons=3, seed=5):
-    return DATASETS.build(
-        dict(type='DrawnPeopleDataset', num_persons=num_persons, seed=seed, pipeline=PIPELINE, _scope_='mmpose')
-    )
-
-
-def test_a_picture_follows_from_seed_and_number():
-    first, again, other = draw_person(3, 7), draw_person(3, 7), draw_person(3, 8)
-    np.testing.assert_array_equal(first[0], again[0])
-    assert first[1] == again[1]
-    assert first[0].shape != other[0].shape or (first[0] != other[0]).any()
-    scored = render_sample(sample_rng(3, 'val2017', 7))[0]  # what is scored with the same seed is another picture
-    assert first[0].shape != scored.shape or (first[0] != scored).any()
-
-
-def test_person_and_picture_belong_together():
-    dataset = build()
-    info = dataset.get_data_info(2)
-    picture, person = draw_person(5, 2)
-    np.testing.assert_array_equal(info['img'], picture)
-    np.testing.assert_allclose(
-        info['keypoints'][0].flatten(), np.reshape(person['keypoints'], (17, 3))[:, :2].flatten()
-    )
-    assert info['flip_indices'][1] == 2  # COCO's keypoints
-    assert len(dataset) == 3
-
-
-def test_an_epoch_begins_where_the_last_ended():
-    sampler = FreshSampler(build(), shuffle=False)
-    epochs = []
-    for epoch in range(3):
+def epochs_of(sampler, number):
+    drawn = []
+    for epoch in range(number):
         sampler.set_epoch(epoch)
-        epochs.append(list(sampler))
-    assert epochs == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+        drawn.append(list(sampler))
+        assert len(drawn[-1]) == len(sampler)
+    return drawn
 
 
-@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_loaders_draw_other_people_every_epoch(workers):
+@given(size=st.integers(1, 40), data=st.data(), seed=st.integers(0, 2**31 - 1))
+def test_all_come_once_before_any_comes_twice(size, data, seed):
+    sampler = FreshSampler(range(size), data.draw(st.integers(1, size)), seed)
+    drawn = [index for epoch in epochs_of(sampler, 2 * size) for index in epoch]
+    for begin in range(0, len(drawn) - size, size):
+        assert sorted(drawn[begin : begin + size]) == list(range(size))
+
+
+def test_seed_and_epoch_decide():
+    drawn = epochs_of(FreshSampler(range(90), 30, seed=1), 5)
+    resumed = FreshSampler(range(90), 30, seed=1)
+    resumed.set_epoch(4)
+    assert list(resumed) == drawn[4] != drawn[1]  # in a second order, not the first once more
+    assert epochs_of(FreshSampler(range(90), 30, seed=2), 5) != drawn
+
+
+def test_processes_share_an_epoch(monkeypatch):
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(fresh, 'get_dist_info', lambda rank=rank: (rank, 2))
+        parts.append(epochs_of(FreshSampler(range(9), 3, seed=1), 2))
+    monkeypatch.undo()
+    first, second = epochs_of(FreshSampler(range(9), 3, seed=1), 2)
+    assert [parts[0][0][0], parts[1][0][0], parts[0][0][1]] == first
+    assert parts[1][0][1] == second[0]
+
+
+def test_from_a_config():
     loader = Runner.build_dataloader(
         dict(
             batch_size=2,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            sampler=dict(type='FreshSampler', shuffle=False, _scope_='mmpose'),
-            dataset=build(2),
-        )
+            num_workers=0,
+            sampler=dict(type='FreshSampler', num_samples=4, _scope_='mmpose'),
+            dataset=list(range(12)),
+        ),
+        seed=3,
     )
     seen = []
-    for epoch in (0, 1, 0):
+    for epoch in range(3):
         loader.sampler.set_epoch(epoch)
-        seen.append(np.concatenate([np.stack([np.asarray(x) for x in batch['inputs']]) for batch in loader]))
-    assert (seen[0] != seen[1]).any()
-    np.testing.assert_array_equal(seen[0], seen[2])  # a resumed run sees what it would have seen
+        seen += [int(number) for batch in loader for number in batch]
+    assert sorted(seen) == list(range(12))
 
 
-def test_numbers_out_of_range():
-    with pytest.raises(ValueError, match='at least 1 and seed'):
-        build(num_persons=0)
+@pytest.mark.parametrize('number', [0, 4])
+def test_numbers_out_of_range(number):
+    with pytest.raises(ValueError, match=f'from 1 to the 3 samples of the data set, got {number}'):
+        FreshSampler(range(3), number)

@@ -16,6 +16,7 @@ from mmpose.registry import HOOKS
 from dyconv_pose.experiments import execute, load_experiment, read_records, run_all
 from dyconv_pose.experiments.description import recipe_of
 from dyconv_pose.experiments.locking import InProgressError, locked
+from dyconv_pose.experiments.records import reused_record
 from dyconv_pose.experiments.scheduling import status_of
 
 from .conftest import write_experiment
@@ -56,6 +57,20 @@ def test_a_run_is_recorded_once(experiment_file, tmp_path):
     assert record['versions']['torch']
     assert not execute(experiment, run, tmp_path / 'work', results)
     assert len(read_records(results)) == 1
+
+
+def test_a_run_of_another_experiment_is_reused_if_it_is_the_same(tmp_path):
+    first = load_experiment(write_experiment(tmp_path))
+    second = load_experiment(write_experiment(tmp_path, reuses=['other']))
+    run, results = second.run('dynamic', 1), tmp_path / 'noise.jsonl'
+    here = dict(experiment='other', network='k4', seed=1, recipe=recipe_of(run.config()), metrics={'coco/AP': 0.5})
+    others = [here | dict(seed=0), here | dict(recipe='another'), here]
+    (tmp_path / 'other.jsonl').write_text('\n'.join(map(json.dumps, others)))
+    assert execute(second, run, tmp_path / 'work', results)
+    assert not execute(second, run, tmp_path / 'work', results)
+    assert read_records(results) == [here | dict(experiment='noise', network='dynamic', reused_from='other')]
+    assert reused_record(results, second, second.run('dynamic', 0), 'yet another') is None
+    assert reused_record(results, first, run, here['recipe']) is None  # not unless the experiment says so
 
 
 def test_an_interrupted_run_continues_where_its_folder_has_moved(tmp_path):
