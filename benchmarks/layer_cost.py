@@ -7,7 +7,10 @@ the network's layers say what a form would cost it.
 
 import argparse
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
+from math import inf
+from unittest.mock import patch
 
 import torch
 from competitors import TimmCondConv2d
@@ -25,7 +28,9 @@ from dyconv_pose.layers.convert import kind_of
 from dyconv_pose.layers.execution import forced_form
 
 CONFIG = 'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_dy-mobilenetv2-bneck_8xb64-210e_coco-256x192.py'
-DEFAULT_FORMS = ('rule', 'grouped', 'branches', 'CondConv2d')
+#: Products of matrices in MKL's one call for all samples, and none in oneDNN's.
+MKL = 'by_channel, MKL'
+DEFAULT_FORMS = ('rule', 'by_sample', 'by_channel', MKL, 'grouped', 'branches', 'CondConv2d')
 FORMATS = {'channels_last': torch.channels_last, 'contiguous': torch.contiguous_format}
 
 
@@ -49,7 +54,8 @@ def layers_of(config: str, input_size_hw: tuple[int, int]) -> Counter:
 
 def call(layer: nn.Module, x: torch.Tensor, grad: torch.Tensor | None, form: str | None) -> None:
     """Runs a layer forward, and backward where there is an output gradient."""
-    with forced_form(form), torch.set_grad_enabled(grad is not None):
+    products = patch('dyconv_pose.layers.products.OWN_CALL', inf) if form == MKL else nullcontext()
+    with products, forced_form('by_channel' if form == MKL else form), torch.set_grad_enabled(grad is not None):
         y = layer(x)
         if grad is not None:
             y.backward(grad)

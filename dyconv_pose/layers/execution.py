@@ -26,9 +26,6 @@ FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
 #: Positions of an output up to which dense kernels are so much larger than the features that they are to be read once.
 _SMALL_MAP = 64
 
-#: Multiply-adds of a sample from which a pointwise layer is large: there oneDNN's convolution outruns MKL's product.
-_LARGE_PRODUCT = 100_000_000
-
 _forced: str | None = None
 
 
@@ -36,8 +33,8 @@ def choose_form(x: Tensor, geometry: Geometry) -> str:
     """The form that suits features x (B, C_in, H, W) and a convolution best.
 
     The rule: a batch of one is an ordinary convolution. On a CPU kernels are mixed in tiles: by output channels where
-    the layer is a matrix product, as pointwise layers are unless they are large, and as dense layers on small maps had
-    better be; by samples otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own
+    the layer is a matrix product, as pointwise layers are and dense layers on small maps had better be; by samples
+    otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own
     operators, pointwise layers are a batched matrix product and all others are grouped.
     """
     pointwise = tuple(geometry.kernel_shape[2:]) == (1, 1) and geometry.groups == 1 and not any(geometry.padding)
@@ -48,10 +45,8 @@ def choose_form(x: Tensor, geometry: Geometry) -> str:
     if x.device.type != 'cpu' or torch.compiler.is_exporting():
         return 'product' if pointwise else 'grouped'
     height, width = geometry.output_size(x)
-    multiply_adds = height * width * geometry.kernel_shape[0] * geometry.channel_elements
-    if pointwise and multiply_adds < _LARGE_PRODUCT:
-        return 'by_channel'
-    return 'by_channel' if geometry.groups == 1 and height * width <= _SMALL_MAP else 'by_sample'
+    small = geometry.groups == 1 and height * width <= _SMALL_MAP
+    return 'by_channel' if pointwise or small else 'by_sample'
 
 
 def _fits(form: str, pointwise: bool, geometry: Geometry) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .depthwise import is_wide, weight_gradient
 from .geometry import Geometry, empty_gradient, is_channels_last
+from .products import multiply
 
 #: Elements of a tile of kernels: 32 MiB of float32. Smaller ones, which a core's own cache would hold, were slower:
 #: more calls and narrower matrices cost more than what they save in memory traffic.
@@ -150,7 +151,7 @@ class ChannelTiles:
                 _product(matrices, some, self.columns_grad)
             else:
                 _product(matrices, some, self.columns_grad, add=True)
-        return torch.bmm(some, self.columns.transpose(1, 2)).flatten(1)
+        return multiply(some, self.columns.transpose(1, 2)).flatten(1)
 
     def input_gradient(self) -> Tensor:
         """The gradient of x, once ``backward`` has seen every tile."""
@@ -201,12 +202,8 @@ def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: 
     if (columns if out is None else out).stride(2) != 1:
         out = None if out is None else out.transpose(1, 2)
         matrices, columns = columns.transpose(1, 2), matrices.transpose(1, 2)
-        return _multiply(matrices, columns, out, add).transpose(1, 2)
-    return _multiply(matrices, columns, out, add)
-
-
-def _multiply(left: Tensor, right: Tensor, out: Tensor | None, add: bool) -> Tensor:
-    return out.baddbmm_(left, right) if add else torch.bmm(left, right, out=out)
+        return multiply(matrices, columns, out, add).transpose(1, 2)
+    return multiply(matrices, columns, out, add)
 
 
 #: The ways to cut, by name.

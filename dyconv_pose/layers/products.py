@@ -1,0 +1,55 @@
+"""Products of matrices sample by sample, on CPUs in float32 by the quicker of two libraries.
+
+``torch.bmm`` is MKL's, one call for all samples. PyTorch's convolutions are oneDNN's, which is about twice as quick on
+AMD's processors (``by_channel`` against ``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``). Of float32
+it multiplies one sample at a time, by the operator that ``torch.compile`` takes for linear layers: so each sample of a
+large product has a call of its own, and small products are MKL's.
+
+Shape letters: B batch; matrices are (m, n) and (n, p).
+"""
+
+import torch
+from torch import Tensor
+
+#: Multiply-adds of a sample from which its product has a call of its own: a call takes as long as some millions.
+OWN_CALL = 3_000_000
+
+#: Rows or columns of the product below which a matrix is not worth turning round in memory for it.
+_WORTH_TURNING = 48
+
+_linear = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
+
+
+def multiply(left: Tensor, right: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
+    """The products of B pairs of matrices.
+
+    Args:
+        left: (B, m, n).
+        right: (B, n, p).
+        out: (B, m, p), where they are written.
+        add: Whether they are added to what stands there.
+
+    Returns:
+        (B, m, p); ``out`` if that is given.
+    """
+    if add:
+        return out.baddbmm_(left, right)
+    if not _has_own_calls(left, right):
+        return torch.bmm(left, right, out=out)
+    if left.stride(2) != 1 and left.shape[1] > right.shape[2]:  # the smaller matrix is the one to be turned round
+        turned = None if out is None else out.transpose(1, 2)
+        return multiply(right.transpose(1, 2), left.transpose(1, 2), turned).transpose(1, 2)
+    if out is None:
+        out = left.new_empty(left.shape[0], left.shape[1], right.shape[2])
+    for rows, columns, result in zip(left, right.transpose(1, 2), out, strict=True):
+        result.copy_(_linear(rows, columns, None, 'none', [], ''))
+    return out
+
+
+def _has_own_calls(left: Tensor, right: Tensor) -> bool:
+    """Whether oneDNN multiplies the samples one by one."""
+    (_, m, n), p = left.shape, right.shape[2]
+    known = _linear is not None and left.dtype == torch.float32 and left.device.type == 'cpu'
+    if not known or not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
+        return False
+    return m * n * p >= OWN_CALL and (left.stride(2) == 1 or min(m, p) >= _WORTH_TURNING)

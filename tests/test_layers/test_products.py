@@ -1,0 +1,73 @@
+"""Products of matrices sample by sample: whichever library multiplies, they are those of ``torch.bmm``."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dyconv_pose.layers import products
+from dyconv_pose.layers.products import multiply
+
+SIZES = st.integers(1, 70)
+
+
+def matrices(batch, rows, columns, transposed):
+    if transposed:
+        return matrices(batch, columns, rows, False).transpose(1, 2)
+    return torch.randn(batch, rows, columns)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The calls of the operator that multiplies one sample, of however few multiply-adds."""
+    if products._linear is None or not torch.backends.mkldnn.is_available():
+        pytest.skip('PyTorch is built without oneDNN')
+    seen, linear = [], products._linear
+    monkeypatch.setattr(products, 'OWN_CALL', 0)
+    monkeypatch.setattr(products, '_linear', lambda *args: seen.append(args) or linear(*args))
+    return seen
+
+
+@given(st.integers(0, 3), SIZES, SIZES, SIZES, st.booleans(), st.booleans(), st.booleans())
+def test_equals_bmm(batch, m, n, p, left_turned, right_turned, out_turned):
+    left, right = matrices(batch, m, n, left_turned), matrices(batch, n, p, right_turned)
+    out, expected = matrices(batch, m, p, out_turned), torch.bmm(left, right)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, 'OWN_CALL', 0)
+        torch.testing.assert_close(multiply(left, right), expected, rtol=1e-4, atol=1e-4)
+        assert multiply(left, right, out).data_ptr() == out.data_ptr()
+        torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-4)
+        multiply(left, right, out, add=True)
+        torch.testing.assert_close(out, 2 * expected, rtol=1e-4, atol=1e-4)
+
+
+def test_large_products_have_a_call_for_each_sample(calls, monkeypatch):
+    left, right = torch.randn(3, 20, 30), torch.randn(3, 30, 60)
+    multiply(left, right)
+    assert len(calls) == 3
+    monkeypatch.setattr(products, 'OWN_CALL', 20 * 30 * 60 + 1)
+    multiply(left, right)
+    assert len(calls) == 3
+
+
+def test_the_smaller_matrix_is_turned_round(calls):
+    multiply(matrices(1, 60, 10, True), matrices(1, 10, 50, False))
+    assert calls[0][0].shape == (50, 10)
+
+
+def test_narrow_matrices_are_not_turned_round(calls):
+    multiply(matrices(1, 60, 10, True), matrices(1, 10, 20, False))
+    assert not calls
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_other_types_are_left_to_bmm(calls, dtype):
+    left, right = torch.randn(2, 9, 8, dtype=dtype), torch.randn(2, 8, 9, dtype=dtype)
+    assert torch.equal(multiply(left, right), torch.bmm(left, right))
+    assert not calls
+
+
+def test_without_onednn(calls):
+    with torch.backends.mkldnn.flags(enabled=False):
+        multiply(torch.randn(2, 9, 8), torch.randn(2, 8, 9))
+    assert not calls
