@@ -36,7 +36,7 @@ def _convolution(out: Tensor, x: Tensor, weight: Tensor, *args: object) -> int:
     return 2 * len(x) * prod((x if transposed else out).shape[2:]) * weight.numel()
 
 
-def _product(out: Tensor, a: Tensor, *_: Tensor) -> int:
+def _product(out: Tensor, a: Tensor, *_: object) -> int:
     return 2 * out.numel() * a.shape[-1]
 
 
@@ -58,6 +58,7 @@ def _average_pool(out: Tensor, x: Tensor, *_: object) -> int:
 #: For each operation counted: its kind, and the FLOPs from its output and its arguments.
 FORMULAS = {
     aten.convolution: ('convolution', _convolution),
+    torch.ops.mkldnn._linear_pointwise: ('convolution', _product),
     aten.mm: ('matrix product', _product),
     aten.bmm: ('matrix product', _product),
     aten.mv: ('matrix product', _product),

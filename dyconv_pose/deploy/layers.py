@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dyconv_pose.layers.dynamic_conv import DyConv2d
 from dyconv_pose.layers.execution import convolve_mixture
 from dyconv_pose.layers.geometry import Geometry
-from dyconv_pose.layers.per_sample import aggregate
+from dyconv_pose.layers.per_sample import aggregate, convolve_one
 
 #: How a deployed layer convolves each sample with its own kernel; all are the same function.
 FORMS = ('rule', 'grouped', 'product', 'mixed')
@@ -138,13 +138,13 @@ class DeployedDyConv2d(nn.Module):
 
     def _rule(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:
         """As the trained layer runs, a batch of one in fewer steps."""
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        geometry = Geometry(shape, self.stride, padding, self.dilation, self.groups)
         if x.shape[0] == 1:
-            weight = self._kernels(attention).view(self.out_channels, -1, *self.kernel_size)
-            bias = self.static_bias if self.bias is None else torch.mm(attention, self.bias)[0]
-            return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
-        bank = self._kernels_of_all(x.dtype).unflatten(2, (self.in_channels // self.groups, *self.kernel_size))
+            bias = self.static_bias if self.bias is None else aggregate(attention, self.bias)[0]
+            return convolve_one(x, self._kernels(attention).view(shape), bias, geometry)
+        bank = self._kernels_of_all(x.dtype).view(self.num_kernels, *shape)
         bias = self.bias if self.static_bias is None else self.static_bias.expand(self.num_kernels, -1)
-        geometry = Geometry(bank.shape[1:], self.stride, padding, self.dilation, self.groups)
         return convolve_mixture(x, attention, bank, bias, geometry)
 
     def _grouped(self, x: Tensor, attention: Tensor, padding: tuple[int, int]) -> Tensor:

@@ -37,23 +37,22 @@ def choose_form(x: Tensor, geometry: Geometry) -> str:
     otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own
     operators, pointwise layers are a batched matrix product and all others are grouped.
     """
-    pointwise = tuple(geometry.kernel_shape[2:]) == (1, 1) and geometry.groups == 1 and not any(geometry.padding)
     if x.shape[0] <= 1:
         return 'single'
-    if _forced is not None and _fits(_forced, pointwise, geometry):
+    if _forced is not None and _fits(_forced, geometry):
         return _forced
     if x.device.type != 'cpu' or torch.compiler.is_exporting():
-        return 'product' if pointwise else 'grouped'
+        return 'product' if geometry.is_product else 'grouped'
     height, width = geometry.output_size(x)
     small = geometry.groups == 1 and height * width <= _SMALL_MAP
-    return 'by_channel' if pointwise or small else 'by_sample'
+    return 'by_channel' if geometry.is_product or small else 'by_sample'
 
 
-def _fits(form: str, pointwise: bool, geometry: Geometry) -> bool:
+def _fits(form: str, geometry: Geometry) -> bool:
     if form == 'single':
         return False
     if form == 'product':
-        return pointwise
+        return geometry.is_product
     return form != 'by_channel' or geometry.groups == 1
 
 

@@ -30,6 +30,11 @@ class Geometry:
         """The elements C_in / G * k * k of the kernel of one output channel."""
         return self.kernel_shape[1] * self.kernel_shape[2] * self.kernel_shape[3]
 
+    @property
+    def is_product(self) -> bool:
+        """Whether it is a matrix product of channels at each position that it takes: 1x1, ungrouped, unpadded."""
+        return tuple(self.kernel_shape[2:]) == (1, 1) and self.groups == 1 and not any(self.padding)
+
     def elements(self, channels: slice) -> slice:
         """Where the kernels of some output channels stand in a flattened kernel."""
         if channels == slice(None):

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import Geometry
+from . import products
+from .geometry import Geometry, is_channels_last
 
 
 def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
@@ -39,7 +40,32 @@ def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -
     """
     # An empty batch has no kernel; the sum over it is zero, of the right shape.
     weight, bias = (tensor if tensor is None else tensor[0] if len(x) else tensor.sum(0) for tensor in (weight, bias))
-    return F.conv2d(x, weight, bias, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+    return convolve_one(x, weight, bias, geometry)
+
+
+def convolve_one(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolves a batch of one, or none, with one kernel.
+
+    Args:
+        x: (B, C_in, H, W), B at most 1.
+        weight: (C_out, C_in / G, k, k).
+        bias: (C_out,) or ``None``.
+        geometry: The convolution's.
+
+    Returns:
+        (B, C_out, H_out, W_out).
+    """
+    g = geometry
+    plain = g.is_product and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
+    if plain and products.is_available(x) and not _is_recorded():
+        return products.pointwise(x, weight, bias)
+    return F.conv2d(x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
+
+
+def _is_recorded() -> bool:
+    """Whether what is computed is to be differentiated, compiled, exported or cast: by PyTorch's public operators."""
+    casts = torch.is_autocast_enabled('cpu')
+    return torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing() or casts
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

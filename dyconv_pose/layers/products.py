@@ -5,7 +5,7 @@ AMD's processors (``by_channel`` against ``by_channel, MKL`` in the tables of ``
 it multiplies one sample at a time, by the operator that ``torch.compile`` takes for linear layers: so each sample of a
 large product has a call of its own, and small products are MKL's.
 
-Shape letters: B batch; matrices are (m, n) and (n, p).
+Shape letters: B batch, C_in and C_out channels, H and W height and width; matrices are (m, n) and (n, p).
 """
 
 import torch
@@ -18,6 +18,35 @@ OWN_CALL = 3_000_000
 _WORTH_TURNING = 48
 
 _linear = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
+
+
+def is_available(x: Tensor) -> bool:
+    """Whether oneDNN multiplies matrices of the type and on the device of x."""
+    return (
+        _linear is not None
+        and x.dtype == torch.float32
+        and x.device.type == 'cpu'
+        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.enabled
+    )
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1x1 convolution of one sample as one product of oneDNN's, without gradients.
+
+    ``F.conv2d`` is slower for a single sample: with one thread it is MKL's product.
+
+    Args:
+        x: (1, C_in, H, W) in channels_last.
+        weight: (C_out, C_in, 1, 1).
+        bias: (C_out,) or ``None``.
+
+    Returns:
+        (1, C_out, H, W) in channels_last.
+    """
+    rows = x.permute(0, 2, 3, 1).flatten(0, 2)  # (H * W, C_in)
+    y = _linear(rows, weight.flatten(1), bias, 'none', [], '')
+    return y.view(1, *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 def multiply(left: Tensor, right: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
@@ -49,7 +78,5 @@ def multiply(left: Tensor, right: Tensor, out: Tensor | None = None, add: bool =
 def _has_own_calls(left: Tensor, right: Tensor) -> bool:
     """Whether oneDNN multiplies the samples one by one."""
     (_, m, n), p = left.shape, right.shape[2]
-    known = _linear is not None and left.dtype == torch.float32 and left.device.type == 'cpu'
-    if not known or not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
-        return False
-    return m * n * p >= OWN_CALL and (left.stride(2) == 1 or min(m, p) >= _WORTH_TURNING)
+    large = m * n * p >= OWN_CALL and (left.stride(2) == 1 or min(m, p) >= _WORTH_TURNING)
+    return large and is_available(left)

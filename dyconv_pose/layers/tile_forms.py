@@ -121,8 +121,7 @@ class ChannelTiles:
     def __init__(self, x: Tensor, geometry: Geometry) -> None:
         g = geometry
         self.x, self.geometry = x, geometry
-        self.plain = tuple(g.kernel_shape[2:]) == (1, 1) and not any(g.padding)
-        if self.plain:
+        if g.is_product:
             self.columns = _positions(x[:, :, :: g.stride[0], :: g.stride[1]])
         else:
             self.columns = F.unfold(x, g.kernel_shape[2:], g.dilation, g.padding, g.stride)  # (B, N, P)
@@ -158,7 +157,7 @@ class ChannelTiles:
         g = self.geometry
         if self.x_grad is None:
             self.x_grad = empty_gradient(self.x)
-            if self.plain:
+            if g.is_product:
                 step_y, step_x = g.stride
                 self.x_grad.zero_()[:, :, ::step_y, ::step_x] = self.columns_grad.unflatten(2, g.output_size(self.x))
             else:
@@ -169,7 +168,7 @@ class ChannelTiles:
 
     def _make_room_for_gradient(self) -> None:
         """Makes the columns' gradient that of x where it can be: autograd adds to it in place, but not to a view."""
-        if self.plain and tuple(self.geometry.stride) == (1, 1):
+        if self.geometry.is_product and tuple(self.geometry.stride) == (1, 1):
             self.x_grad = empty_gradient(self.x)
             self.columns_grad = _positions(self.x_grad)
         else:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyconv_pose.layers import products
+from dyconv_pose.layers import DyConv2d, products
 from dyconv_pose.layers.products import multiply
 
 SIZES = st.integers(1, 70)
@@ -71,3 +71,22 @@ def test_without_onednn(calls):
     with torch.backends.mkldnn.flags(enabled=False):
         multiply(torch.randn(2, 9, 8), torch.randn(2, 8, 9))
     assert not calls
+
+
+def test_one_sample_is_one_product(calls):
+    """Of a single sample a 1x1 convolution in channels_last is a product; where a graph is recorded, a convolution."""
+    layer = DyConv2d(12, 20, 1).to(memory_format=torch.channels_last)
+    x = torch.randn(1, 12, 6, 5).to(memory_format=torch.channels_last)
+    expected = layer(x)
+    assert not calls  # it is to be differentiated
+    with torch.no_grad():
+        y = layer(x)
+        assert len(calls) == 1
+        torch.testing.assert_close(y, expected.detach())
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(layer(x.contiguous()), expected.detach())
+        with torch.autocast('cpu', torch.bfloat16):
+            assert layer(x).dtype == torch.bfloat16
+        torch.testing.assert_close(torch.jit.trace(layer, x, check_trace=False)(x), expected.detach())
+        layer(x[:0])
+    assert len(calls) == 1
