@@ -92,7 +92,7 @@ WORK = {
         'aten::_slow_conv2d_forward',
         'aten::_convolution',  # transposed ones
     ),
-    'products for each sample': ('aten::bmm', 'aten::baddbmm_'),
+    'products for each sample': ('aten::bmm', 'aten::baddbmm_', 'mkldnn::_linear_pointwise'),
     'mixing kernels, attention': ('aten::mm', 'aten::addmm', 'aten::addmm_', 'aten::_softmax'),
     'pooling': ('aten::sum', 'aten::mean'),
     'copies': ('aten::copy_', 'aten::cat', 'aten::fill_', 'aten::im2col', 'aten::col2im'),

@@ -93,6 +93,9 @@ overrides it for experiments. On a CPU:
 - In channels_last a depthwise layer convolves a large sample where it lies: PyTorch's static depthwise kernels run at
   their full speed, and nothing is reordered. Small samples share a call, side by side as channels; that moves them, but
   a call of its own for each would cost more ([`layers/tile_forms.py`](../dyconv_pose/layers/tile_forms.py)).
+- A pointwise layer is a matrix product for each sample. Large ones are oneDNN's, as PyTorch's convolutions are, and not
+  those of `torch.bmm`, which is MKL's and half as quick on AMD's processors
+  ([`layers/products.py`](../dyconv_pose/layers/products.py)).
 - oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
   slower than all the rest of the layer, with stride 2 and many channels a hundred times. Here they are taken in strips
   of three columns ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin,
@@ -117,8 +120,8 @@ bash benchmarks/network_cost.sh
 ## Layer by layer
 
 Every dynamic layer of a network alone, forward and as a training step, summed over the network. A layer alone has its
-features in the cache, which flatters the static one: the sums are for choosing among forms. The figures below were
-recorded before small samples shared calls and before strips were used at every stride; they have not been taken again.
+features in the cache, which flatters the static one: the sums are for choosing among forms.
+`by_channel, MKL` is what `by_channel` was without oneDNN's products.
 
 ```bash
 python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.json
@@ -127,8 +130,7 @@ python benchmarks/layer_cost.py --rounds 2 --out benchmarks/results/layer_cost.j
 {layers}
 ## What limits it
 
-Where the time goes, by PyTorch's own profiler (`--work`), which slows small operators down a little. In these records
-activations, transposed convolutions and the convolutions that PyTorch computes without oneDNN still count as "other":
+Where the time goes, by PyTorch's own profiler (`--work`), which slows small operators down a little:
 
 {work}
 
@@ -136,8 +138,8 @@ activations, transposed convolutions and the convolutions that PyTorch computes 
   vanishes where feature maps are large, and rules where they are small: the last stage of a ResNet has kernels of 9 MiB
   for maps of 8x6.
 - **Pooling** reads the features of each layer once more.
-- **Matrix products.** Pointwise layers with per-sample kernels are PyTorch's batched products (MKL), static ones
-  oneDNN's convolutions.
+- **Matrix products.** A pointwise layer with per-sample kernels is as many products as there are samples, each with its
+  own call and its output copied to its place. oneDNN's convolution with one kernel is one call.
 - **Batches of one** pay the small operators of the attention in every layer; an
   [exported network](deploy.md) does not.
 """
