@@ -1,9 +1,9 @@
 """The weight gradient of wide depthwise convolutions on a CPU.
 
 oneDNN, which computes PyTorch's convolutions on a CPU, has a quick routine for the weight gradient of a depthwise
-convolution, but only for kernels of up to three columns. Wider ones fall to a general routine that takes 7 to 15 times
-as long in float32, and 100 times in bfloat16: longer than all the rest of the layer. The columns of a kernel don't
-know of each other, so here a wide one is taken as several of three, each over the input moved aside.
+convolution, but only for kernels of up to three columns. Wider ones fall to a general routine that takes longer than
+all the rest of the layer (``static`` in the tables of ``benchmarks/layer_cost.py``). The columns of a kernel don't know
+of each other, so here a wide one is taken as several of three, each over the input moved aside.
 """
 
 import torch
