@@ -140,7 +140,7 @@ Where the time goes, by PyTorch's own profiler (`--work`), which slows small ope
 - **Pooling** reads the features of each layer once more.
 - **Matrix products.** A pointwise layer with per-sample kernels is as many products as there are samples, each with its
   own call and its output copied to its place. oneDNN's convolution with one kernel is one call.
-- **Batches of one.** With one thread, PyTorch computes a static 1x1 convolution of a single sample by MKL's product; the
+- **Batches of one.** With one thread PyTorch computes a static 1x1 convolution of a single sample by MKL's product. The
   dynamic layer takes oneDNN's and is ahead for it. With two, both are oneDNN's, and what is left are mixing and the
   small operators of the attention in every layer, for which an [exported network](deploy.md) does not return to Python.
 """
