@@ -94,7 +94,7 @@ overrides it for experiments. On a CPU:
   their full speed, and nothing is reordered. Small samples share a call, side by side as channels; that moves them, but
   a call of its own for each would cost more ([`layers/tile_forms.py`](../dyconv_pose/layers/tile_forms.py)).
 - A pointwise layer is a matrix product for each sample. Large ones are oneDNN's, as PyTorch's convolutions are, and not
-  those of `torch.bmm`, which is MKL's and half as quick on AMD's processors
+  those of `torch.bmm`, which is MKL's and slower on AMD's processors
   ([`layers/products.py`](../dyconv_pose/layers/products.py)).
 - oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
   slower than all the rest of the layer, with stride 2 and many channels a hundred times. Here they are taken in strips

@@ -11,10 +11,10 @@ from dyconv_pose.layers.products import multiply
 SIZES = st.integers(1, 70)
 
 
-def matrices(batch, rows, columns, transposed):
+def matrices(batch, rows, columns, transposed, gaps=0):
     if transposed:
-        return matrices(batch, columns, rows, False).transpose(1, 2)
-    return torch.randn(batch, rows, columns)
+        return matrices(batch, columns, rows, False, gaps).transpose(1, 2)
+    return torch.randn(batch, rows, columns + gaps)[..., :columns]
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def calls(monkeypatch):
     return seen
 
 
-@given(st.integers(0, 3), SIZES, SIZES, SIZES, st.booleans(), st.booleans(), st.booleans())
-def test_equals_bmm(batch, m, n, p, left_turned, right_turned, out_turned):
-    left, right = matrices(batch, m, n, left_turned), matrices(batch, n, p, right_turned)
-    out, expected = matrices(batch, m, p, out_turned), torch.bmm(left, right)
+@given(st.integers(0, 3), SIZES, SIZES, SIZES, *[st.booleans()] * 3, *[st.integers(0, 2)] * 3)
+def test_equals_bmm(batch, m, n, p, left_turned, right_turned, out_turned, left_gaps, right_gaps, out_gaps):
+    left, right = matrices(batch, m, n, left_turned, left_gaps), matrices(batch, n, p, right_turned, right_gaps)
+    out, expected = matrices(batch, m, p, out_turned, out_gaps), torch.bmm(left, right)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(products, 'OWN_CALL', 0)
         torch.testing.assert_close(multiply(left, right), expected, rtol=1e-4, atol=1e-4)
