@@ -23,6 +23,7 @@ from torch import nn
 
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
+from dyconv_pose.engine.keep_memory import keep_freed_memory
 from dyconv_pose.layers import DyConv2d
 from dyconv_pose.layers.convert import kind_of
 from dyconv_pose.layers.execution import forced_form
@@ -99,6 +100,7 @@ def main() -> None:
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('ERROR')
     torch.set_num_threads(args.threads)
+    keep_freed_memory()
     names = ['static', *args.forms]
     rows, totals = [], {}
     for (arguments, size), count in layers_of(args.config, tuple(args.input_size)).items():

@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dyconv_pose.layers import DyConv2d, dynamic_layers
+from dyconv_pose.layers.products import LINEAR
 
 from .costs import Complexity, LayerCost
 
@@ -58,7 +59,6 @@ def _average_pool(out: Tensor, x: Tensor, *_: object) -> int:
 #: For each operation counted: its kind, and the FLOPs from its output and its arguments.
 FORMULAS = {
     aten.convolution: ('convolution', _convolution),
-    torch.ops.mkldnn._linear_pointwise: ('convolution', _product),
     aten.mm: ('matrix product', _product),
     aten.bmm: ('matrix product', _product),
     aten.mv: ('matrix product', _product),
@@ -69,6 +69,8 @@ FORMULAS = {
     aten._adaptive_avg_pool2d: ('pooling', _average_pool),
     aten.avg_pool2d: ('pooling', _average_pool),
 }
+if LINEAR is not None:
+    FORMULAS[LINEAR] = ('convolution', _product)
 
 
 def count(network: nn.Module, *inputs: Tensor, forward: Callable[..., object] | None = None) -> Complexity:

@@ -12,8 +12,9 @@ from torch.utils.data import Sampler
 class FreshSampler(Sampler):
     """Takes an epoch's samples from where the last epoch ended in a random order of the whole data set.
 
-    No sample comes twice before all have come once; then another order begins. What an epoch holds follows from the
-    seed and the epoch alone: a resumed run sees what it would have seen.
+    No sample comes twice before all have come once; then another order begins, within an epoch where it must. What an
+    epoch holds follows from the seed, the number of processes and the epoch: a run with a seed in its config
+    (``randomness``) sees after it is resumed what it would have seen.
 
     Args:
         dataset: The data set.
@@ -36,8 +37,8 @@ class FreshSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         """This process's indices in the epoch that MMEngine has set."""
-        # The first of the next epoch fill up where the processes would not get as many each.
-        positions = self.epoch * self.num_samples + np.arange(len(self) * self._processes)
+        size = len(self) * self._processes  # rounded up, so that all processes get as many
+        positions = self.epoch * size + np.arange(size)
         rounds, offsets = np.divmod(positions, len(self.dataset))
         orders = {number: self._order(number) for number in np.unique(rounds)}
         indices = [int(orders[number][offset]) for number, offset in zip(rounds, offsets, strict=True)]

@@ -25,6 +25,7 @@ _DECISIVE = (
     'load_from',
     'custom_hooks',
 )
+# The second is a hook's of old: without its name, all digests would be others.
 _DECISIVE_HOOKS = ('temperature', 'fresh_pictures', 'further_validation')
 _INCIDENTAL_KEYS = ('num_workers', 'persistent_workers', 'pin_memory', 'val_interval', 'dynamic_intervals')
 
@@ -138,7 +139,12 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
     missing = [key for key in ('title', 'networks', 'seeds', 'comparisons', 'metrics') if not content.get(key)]
     if missing:
         raise ValueError(f'An experiment must state {missing[0]}, and "{path}" does not: see configs/experiments.')
-    networks = content['networks']
+    networks, reuses = content['networks'], content.get('reuses', [])
+    for name in [reuses] if isinstance(reuses, str) else reuses:
+        if isinstance(reuses, str) or name == path.stem or not path.with_name(f'{name}.py').is_file():
+            raise ValueError(
+                f'reuses must be a list of names of other experiments in "{path.parent}", got {reuses} in "{path}".'
+            )
     for pair in content['comparisons']:
         if len(pair) != 2 or any(name not in networks for name in pair):
             raise ValueError(f'A comparison must be a pair of {sorted(networks)}, got {pair} in "{path}".')
@@ -161,7 +167,7 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
         tuple(runs),
         comparisons,
         tuple(content['metrics']),
-        tuple(content.get('reuses', ())),
+        tuple(reuses),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .description import Experiment, Run, recipe_of
 from .locking import is_locked
-from .records import find_record
+from .records import find_record, reused_record
 from .worker import latest_checkpoint
 
 #: With this status a worker says that another process has the run.
@@ -87,7 +87,9 @@ def status_of(experiment: Experiment, work_dir: str | Path, results: str | Path)
     states = []
     for run in experiment.runs:
         folder = Path(work_dir) / run.name
-        if record := find_record(results, experiment.name, run, recipe_of(run.config())):
+        recipe = recipe_of(run.config())
+        record = find_record(results, experiment.name, run, recipe) or reused_record(results, experiment, run, recipe)
+        if record:
             figures = ', '.join(f'{name} {record["metrics"][name]:.4f}' for name in experiment.metrics)
             states.append((run.name, f'finished, {figures}, loss {record["final_loss"]}'))
             continue

@@ -57,7 +57,7 @@ def convolve_one(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geome
     """
     g = geometry
     plain = g.is_product and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
-    if plain and products.is_available(x) and not _is_recorded():
+    if plain and not _is_recorded() and products.is_available(x):  # a compiler cannot follow the second question
         return products.pointwise(x, weight, bias)
     return F.conv2d(x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
 

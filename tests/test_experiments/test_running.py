@@ -61,11 +61,14 @@ def test_a_run_is_recorded_once(experiment_file, tmp_path):
 
 def test_a_run_of_another_experiment_is_reused_if_it_is_the_same(tmp_path):
     first = load_experiment(write_experiment(tmp_path))
+    (tmp_path / 'other.py').touch()
     second = load_experiment(write_experiment(tmp_path, reuses=['other']))
     run, results = second.run('dynamic', 1), tmp_path / 'noise.jsonl'
-    here = dict(experiment='other', network='k4', seed=1, recipe=recipe_of(run.config()), metrics={'coco/AP': 0.5})
+    here = dict(experiment='other', network='k4', seed=1, recipe=recipe_of(run.config()))
+    here |= dict(metrics={'coco/AP': 0.5}, final_loss=1)
     others = [here | dict(seed=0), here | dict(recipe='another'), here]
     (tmp_path / 'other.jsonl').write_text('\n'.join(map(json.dumps, others)))
+    assert dict(status_of(second, tmp_path / 'work', results))[run.name].startswith('finished')
     assert execute(second, run, tmp_path / 'work', results)
     assert not execute(second, run, tmp_path / 'work', results)
     assert read_records(results) == [here | dict(experiment='noise', network='dynamic', reused_from='other')]
@@ -192,6 +195,9 @@ def test_a_run_that_is_asked_to_end_takes_its_worker_along(tmp_path):
         (dict(comparisons=[('dynamic', 'nothing')]), 'must be a pair of'),
         (dict(seeds=[1, 1]), 'must differ'),
         (dict(metrics=[]), 'must state metrics'),
+        (dict(reuses='other'), 'must be a list of names of other experiments'),
+        (dict(reuses=['misspelt']), "got \\['misspelt'\\]"),
+        (dict(reuses=['noise']), "got \\['noise'\\]"),
         (dict(networks={'static': dict(confg='x')}, comparisons=[('static', 'static')]), 'must state config'),
     ],
 )

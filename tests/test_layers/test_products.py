@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
+from dyconv_pose.analysis import count
 from dyconv_pose.layers import DyConv2d, products
 from dyconv_pose.layers.products import multiply
 
@@ -20,11 +23,11 @@ def matrices(batch, rows, columns, transposed, gaps=0):
 @pytest.fixture
 def calls(monkeypatch):
     """The calls of the operator that multiplies one sample, of however few multiply-adds."""
-    if products._linear is None or not torch.backends.mkldnn.is_available():
+    if products.LINEAR is None or not torch.backends.mkldnn.is_available():
         pytest.skip('PyTorch is built without oneDNN')
-    seen, linear = [], products._linear
+    seen, linear = [], products.LINEAR
     monkeypatch.setattr(products, 'OWN_CALL', 0)
-    monkeypatch.setattr(products, '_linear', lambda *args: seen.append(args) or linear(*args))
+    monkeypatch.setattr(products, 'LINEAR', lambda *args: seen.append(args) or linear(*args))
     return seen
 
 
@@ -73,20 +76,61 @@ def test_without_onednn(calls):
     assert not calls
 
 
-def test_one_sample_is_one_product(calls):
+@pytest.mark.parametrize('turned', [False, True])
+def test_operands_with_gaps_are_copied(calls, turned):
+    """Correct without it, but a hundred times slower."""
+    multiply(torch.randn(2, 60, 50), matrices(2, 50, 70, turned, gaps=3))
+    assert all(columns.is_contiguous() or columns.t().is_contiguous() for _, columns, *_ in calls)
+    assert len(calls) == 2
+
+
+@pytest.fixture
+def layer():
+    return DyConv2d(12, 20, 1).to(memory_format=torch.channels_last)
+
+
+@pytest.fixture
+def sample():
+    return torch.randn(1, 12, 6, 5).to(memory_format=torch.channels_last)
+
+
+def test_one_sample_is_one_product(calls, layer, sample):
     """Of a single sample a 1x1 convolution in channels_last is a product; where a graph is recorded, a convolution."""
-    layer = DyConv2d(12, 20, 1).to(memory_format=torch.channels_last)
-    x = torch.randn(1, 12, 6, 5).to(memory_format=torch.channels_last)
-    expected = layer(x)
+    expected = layer(sample).detach()
     assert not calls  # it is to be differentiated
     with torch.no_grad():
-        y = layer(x)
+        y = layer(sample)
         assert len(calls) == 1
-        torch.testing.assert_close(y, expected.detach())
+        torch.testing.assert_close(y, expected)
         assert y.is_contiguous(memory_format=torch.channels_last)
-        torch.testing.assert_close(layer(x.contiguous()), expected.detach())
+        torch.testing.assert_close(layer(sample.contiguous()), expected)
         with torch.autocast('cpu', torch.bfloat16):
-            assert layer(x).dtype == torch.bfloat16
-        torch.testing.assert_close(torch.jit.trace(layer, x, check_trace=False)(x), expected.detach())
-        layer(x[:0])
+            assert layer(sample).dtype == torch.bfloat16
+        torch.testing.assert_close(torch.jit.trace(layer, sample, check_trace=False)(sample), expected)
+        layer(sample[:0])
     assert len(calls) == 1
+
+
+def test_one_sample_is_one_graph(layer, sample):
+    with torch.no_grad():
+        expected = layer(sample)
+        compiled = torch.compile(layer, fullgraph=True, backend='eager')
+        torch.testing.assert_close(compiled(sample), expected)
+        exported = torch.export.export(layer, (sample,), strict=True)
+        torch.testing.assert_close(exported.module()(sample), expected)
+
+
+def test_counters_of_flops_see_it(calls, layer, sample):
+    with torch.no_grad(), FlopCounterMode(display=False) as as_product:
+        layer(sample)
+    with torch.no_grad(), FlopCounterMode(display=False) as as_convolution:
+        layer(sample.contiguous())
+    assert len(calls) == 1
+    assert as_product.get_total_flops() == as_convolution.get_total_flops()
+    assert count(layer, sample).madds == count(layer, sample.contiguous()).madds
+
+
+@pytest.mark.parametrize('bias', [torch.tensor(2.0).expand(20), torch.arange(40.0)[::2]])
+def test_biases_of_any_strides(layer, sample, bias):
+    weight = torch.randn(20, 12, 1, 1)
+    torch.testing.assert_close(products.pointwise(sample, weight, bias), F.conv2d(sample, weight, bias))
