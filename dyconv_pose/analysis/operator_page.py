@@ -93,9 +93,9 @@ overrides it for experiments. On a CPU:
 - In channels_last a depthwise layer convolves a large sample where it lies: PyTorch's static depthwise kernels run at
   their full speed, and nothing is reordered. Small samples share a call, side by side as channels; that moves them, but
   a call of its own for each would cost more ([`layers/tile_forms.py`](../dyconv_pose/layers/tile_forms.py)).
-- A pointwise layer is a matrix product for each sample. Large ones are oneDNN's, as PyTorch's convolutions are, with one
-  call for each sample; small ones are `torch.bmm`'s, one call for all, which is MKL's and slower on AMD's processors,
-  the only ones measured ([`layers/products.py`](../dyconv_pose/layers/products.py)).
+- A pointwise layer is a matrix product for each sample. Large ones are oneDNN's, as PyTorch's convolutions are, a call
+  for each sample; small ones are `torch.bmm`'s, one call for all, which is MKL's and slower on AMD's processors, the
+  only ones measured ([`layers/products.py`](../dyconv_pose/layers/products.py)).
 - oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
   slower than all the rest of the layer, with stride 2 and many channels a hundred times. Here they are taken in strips
   of three columns ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin,
@@ -121,8 +121,8 @@ bash benchmarks/network_cost.sh
 
 Every dynamic layer of a network alone, forward and as a training step, summed over the network. A layer alone has its
 features in the cache, which flatters the static one: the sums are for choosing among forms.
-`by_channel, MKL` is what `by_channel` was without oneDNN's products. Memory is kept. `rule` takes one of the two ways in
-tiles for each layer and should be as quick as the quicker: how far it is off says how much chance is in the figures.
+`by_channel, MKL` is what `by_channel` was without oneDNN's products. Memory is kept. `rule` takes one of the two ways
+in tiles for each layer: how far it is from that way says how much chance is in the figures.
 
 ```bash
 python benchmarks/layer_cost.py --rounds 5 --out benchmarks/results/layer_cost.json
