@@ -82,7 +82,7 @@ def time_layer(arguments: tuple, size: tuple[int, int], args: argparse.Namespace
     result = {}
     for part, inputs in (('forward', (x, None)), ('step', (x_train, grad))):
         functions = {name: partial(call, layer, *inputs, form) for name, (layer, form) in layers.items()}
-        result[part] = {name: summary(times) for name, times in measure(functions, args.rounds).items()}
+        result[part] = {name: summary(times) for name, times in measure(functions, args.rounds, in_a_row=3).items()}
     return result
 
 

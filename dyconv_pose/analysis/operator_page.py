@@ -125,7 +125,7 @@ features in the cache, which flatters the static one: the sums are for choosing 
 in tiles for each layer: how far it is from that way says how much chance is in the figures.
 
 ```bash
-python benchmarks/layer_cost.py --rounds 5 --out benchmarks/results/layer_cost.json
+python benchmarks/layer_cost.py --rounds 3 --out benchmarks/results/layer_cost.json
 ```
 
 {layers}
