@@ -14,7 +14,7 @@ networks = {
     'dy-mobilenetv3-small': dict(config=f'{_folder}td-hm_dy-{_tail}'),
 }
 comparisons = [('dy-mobilenetv3-small', 'mobilenetv3-small')]
-seeds = [0, 1, 2]
+seeds = [0, 1, 2, 3]
 metrics = ['coco/AP', 'coco/AR', 'coco/PCK']
 
 _root = 'data/synthetic_large/'
