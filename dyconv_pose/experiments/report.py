@@ -33,6 +33,9 @@ interval is Student's, 95%, over the seeds' differences, so it says how far thes
 more than the chance of training, and nothing about other data. Of several metrics the first was chosen beforehand.
 """
 
+#: Comparisons from which the report warns of those that chance makes.
+_MANY = 5
+
 
 def experiments_page(root: Path) -> str:
     """The page on all experiments under ``configs/experiments``.
@@ -102,6 +105,11 @@ def verdicts(experiment: Experiment, by_network: Mapping[str, Sequence[Mapping]]
     for new, old in experiment.comparisons:
         differences = _differences(by_network, new, old, metric)
         lines.append(f'- {new} against {old}: {verdict(list(differences.values()), metric)}')
+    if len(lines) >= _MANY:
+        lines.append(
+            f'\nOf the {len(lines)} intervals one in twenty is expected to exclude 0 by chance alone: '
+            'one that does is no finding yet.'
+        )
     return '\n'.join(lines) + '\n'
 
 

@@ -1,5 +1,6 @@
 """The report says what the records do, also where that is nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_verdicts_claim_no_more_than_they_may():
     assert 'no difference is shown' in verdict([0.2, -0.1, 0.1], 'AP')
     assert 'lower by 2.00' in verdict([-0.02, -0.0201, -0.0199], 'AP')
     assert 'excludes 0' in verdict([-0.02, -0.0201, -0.0199], 'AP')
+
+
+def test_many_comparisons_come_with_a_warning(experiment_file, records):
+    experiment = load_experiment(experiment_file)
+    assert 'by chance alone' not in tables(experiment, records)
+    many = replace(experiment, comparisons=(('dynamic', 'static'),) * 5)
+    assert 'Of the 5 intervals one in twenty' in tables(many, records)
 
 
 def test_curves(experiment_file, records, tmp_path):
