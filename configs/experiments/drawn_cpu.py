@@ -4,7 +4,7 @@
 # The pictures: python tools/make_sample_set.py --out data/synthetic_large --num-train 34000 --num-val 600 --seed 0
 _base_ = ['./_base_/recipe_128x96.py']
 
-title = 'Static against dynamic on drawn people, other pictures in every epoch'
+title = 'Static against dynamic on drawn people, others in every epoch'
 
 _folder = 'configs/body_2d_keypoint/topdown_heatmap/coco/'
 _tail = 'mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'

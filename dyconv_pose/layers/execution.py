@@ -34,8 +34,8 @@ def choose_form(x: Tensor, geometry: Geometry) -> str:
 
     The rule: a batch of one is an ordinary convolution. On a CPU kernels are mixed in tiles: by output channels where
     the layer is a matrix product, as pointwise layers are and dense layers on small maps had better be; by samples
-    otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own
-    operators, pointwise layers are a batched matrix product and all others are grouped.
+    otherwise. On other devices, and in a graph that is exported, which must be of PyTorch's own operators, pointwise
+    layers are a batched matrix product and all others are grouped.
     """
     if x.shape[0] <= 1:
         return 'single'
