@@ -28,9 +28,10 @@ python tools/experiment.py report EXPERIMENT     # these tables, and the learnin
 
 Each finished run is a line of JSON in `results/<experiment>.jsonl`: config, seed, revision, versions, machine, epochs,
 seconds, scores, loss. The last checkpoint is scored, never the best one, which would be chosen on the pictures it is
-scored on. "±" is the standard deviation over seeds. A difference is that of two networks with the same seed; its
-interval is Student's, 95%, over the seeds' differences, so it says how far these networks on this data differ by
-more than the chance of training, and nothing about other data. Of several metrics the first was chosen beforehand.
+scored on. "±" is the standard deviation over seeds. A difference is that of two networks with the same seed, given
+as mean and, in brackets, Student's 95% interval over the seeds' differences, so it says how far these networks on this
+data differ by more than the chance of training, and nothing about other data. Of several metrics the first was chosen
+beforehand.
 """
 
 #: Comparisons from which the report warns of those that chance makes.
@@ -88,12 +89,9 @@ def tables(experiment: Experiment, records: Sequence[Mapping], root: Path = Path
     names = [f'{metric}, %' for metric in experiment.metrics]
     header = ['network', 'seeds', 'params', 'MAdds', 'minutes a run', 'training loss', *names]
     parts = [markdown_table(header, rows)]
-    rows = []
-    for new, old in experiment.comparisons:
-        for metric in experiment.metrics:
-            rows.append(_difference_row(new, old, metric, by_network, 100))
-        rows.append(_difference_row(new, old, 'training loss', by_network, 1))
-    header = ['difference', 'of', 'n', 'mean', '95% interval', 'by seed']
+    rows = [_difference_row(new, old, experiment.metrics, by_network) for new, old in experiment.comparisons]
+    names = [f'{metric}, points' for metric in experiment.metrics]
+    header = ['difference', 'n', f'{experiment.metrics[0]} by seed', *names, 'training loss']
     parts += ['', markdown_table(header, rows), '']
     return '\n'.join(parts) + verdicts(experiment, by_network)
 
@@ -142,16 +140,19 @@ def _network_row(experiment: Experiment, name: str, records: Sequence[Mapping], 
     ]
 
 
-def _difference_row(new: str, old: str, metric: str, by_network: Mapping, factor: float) -> list[str]:
-    differences = [factor * value for value in _differences(by_network, new, old, metric).values()]
-    name = metric if metric == 'training loss' else f'{metric}, points'
+def _difference_row(new: str, old: str, metrics: Sequence[str], by_network: Mapping) -> list[str]:
+    each = [100 * value for value in _differences(by_network, new, old, metrics[0]).values()]
+    cells = [_mean_and_interval(_differences(by_network, new, old, metric), 100, '+.2f') for metric in metrics]
+    cells.append(_mean_and_interval(_differences(by_network, new, old, 'training loss'), 1, '+.4f'))
+    return [f'{new} - {old}', str(len(each)), ', '.join(f'{value:+.2f}' for value in each) or '-', *cells]
+
+
+def _mean_and_interval(differences: Mapping[int, float], factor: float, form: str) -> str:
     if not differences:
-        return [f'{new} - {old}', name, '0', '-', '-', '-']
-    summary = summarise(differences)
-    form = '+.2f' if factor == 100 else '+.5f'
-    interval = '-' if summary.interval is None else ' to '.join(f'{end:{form}}' for end in summary.interval)
-    each = ', '.join(f'{value:{form}}' for value in differences)
-    return [f'{new} - {old}', name, str(summary.count), f'{summary.mean:{form}}', interval, each]
+        return '-'
+    summary = summarise([factor * value for value in differences.values()])
+    interval = '' if summary.interval is None else f' ({" to ".join(f"{end:{form}}" for end in summary.interval)})'
+    return f'{summary.mean:{form}}{interval}'
 
 
 def _differences(by_network: Mapping[str, Sequence[Mapping]], new: str, old: str, metric: str) -> dict[int, float]:
