@@ -79,8 +79,10 @@ class SeededSampler(Sampler):
     """
 
     def __init__(self, dataset: Dataset, sampler: dict, seed: int | None = None) -> None:
-        inner = dataset.dataset if isinstance(dataset, SeededDataset) else dataset  # else a slice that MMEngine took
-        self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=inner, seed=seed))
+        # not the seeded one where the data set is a slice that MMEngine took
+        self._dataset = dataset.dataset if isinstance(dataset, SeededDataset) else dataset
+        self._config = sampler
+        self.sampler = self._new_sampler(seed)
         self.epoch = self.num_skipped = 0
         self.rank, self.world_size = get_dist_info()
 
@@ -109,11 +111,16 @@ class SeededSampler(Sampler):
         self.num_skipped = num_samples
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for place, index in islice(enumerate(self.sampler), self.num_skipped, None):
+        # an endless sampler of MMEngine has one order for all its iterators, and it ends where one is given up
+        order = self._new_sampler(self.seed) if self.is_endless else self.sampler
+        for place, index in islice(enumerate(order), self.num_skipped, None):
             yield index, derive_seed(self.seed, self.epoch, place * self.world_size + self.rank)
 
     def __len__(self) -> int:
         return len(self.sampler)
+
+    def _new_sampler(self, seed: int | None) -> Sampler:
+        return DATA_SAMPLERS.build(self._config, default_args=dict(dataset=self._dataset, seed=seed))
 
 
 def seeded_loader(loader: dict) -> dict:

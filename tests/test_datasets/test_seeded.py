@@ -88,6 +88,17 @@ def test_endless_batches_go_on_anywhere(kind, done):
     assert [next(resumed) for _ in range(12 - done)] == expected[done:]
 
 
+@pytest.mark.parametrize('kind', ['DefaultSampler', 'InfiniteSampler'])
+def test_an_iterator_that_is_given_up_changes_nothing(kind):
+    """As the loop of OpenMMLab's MMEngine makes one before ours does."""
+    order = sampler(kind)
+    expected = [pair for pair, _ in zip(order, range(10), strict=False)]
+    given_up = iter(order)
+    next(given_up)
+    given_up.close()
+    assert [pair for pair, _ in zip(order, range(10), strict=False)] == expected
+
+
 def test_loader_of_another_kind_is_read_from_its_beginning():
     loader = DataLoader(list(range(10)), batch_size=3, collate_fn=list)
     assert list(batches_from(loader, 2)) == [[6, 7, 8], [9]]
