@@ -13,5 +13,8 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=16)
 
 default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(interval=1, save_best='coco/AP', rule='greater', max_keep_ckpts=2)
+    memory_format=dict(type='ChannelsLastHook'),
+    memory=dict(type='KeepMemoryHook'),
+    logger=dict(interval=20),
+    checkpoint=dict(interval=1, save_best='coco/AP', rule='greater', max_keep_ckpts=2),
 )

@@ -22,7 +22,6 @@ options = dict(
     train_cfg=dict(max_epochs=_epochs, val_interval=4),
     param_scheduler=_schedule,
     default_hooks=dict(
-        memory_format=dict(type='ChannelsLastHook'),
         checkpoint=dict(interval=1, max_keep_ckpts=2, save_best=None),
     ),
 )
