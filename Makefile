@@ -44,5 +44,5 @@ format: $(INSTALLED) ## Mend style and formatting
 docs: $(INSTALLED) ## Write the generated pages anew
 	@$(BIN)/python tools/make_docs.py
 
-clean: ## Remove what the commands made, but not .venv
-	rm -rf outputs work_dirs data/synthetic .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove what the commands made, but not .venv and not work_dirs, where trained networks are
+	rm -rf outputs data/synthetic .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,10 @@
 # Usage: tools/dist_test.sh CONFIG CHECKPOINT PROCESSES [options of test.py]
 # One process per GPU; on a machine without a GPU the processes share the CPU through gloo.
 set -euo pipefail
+if [ $# -lt 3 ]; then
+    sed -n '/^# Usage/,/^[^#]/s/^# //p' "$0" >&2
+    exit 2
+fi
 config=$1
 checkpoint=$2
 processes=$3

@@ -2,6 +2,10 @@
 # Usage: tools/dist_train.sh CONFIG PROCESSES [options of train.py]
 # One process per GPU; on a machine without a GPU the processes share the CPU through gloo.
 set -euo pipefail
+if [ $# -lt 2 ]; then
+    sed -n '/^# Usage/,/^[^#]/s/^# //p' "$0" >&2
+    exit 2
+fi
 config=$1
 processes=$2
 torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$processes" \

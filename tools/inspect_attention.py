@@ -43,9 +43,8 @@ def main() -> None:
     config = load_config(args.config)
     if args.gt_boxes:
         use_ground_truth_boxes(config)
-    inspection = inspect(config, args.checkpoint, args.replacements, args.trust_checkpoint)
-    if args.replacements and args.metric not in inspection.scores:
-        raise ValueError(f'--metric must be one of {sorted(inspection.scores)}, got "{args.metric}".')
+    metric = args.metric if args.replacements else None
+    inspection = inspect(config, args.checkpoint, args.replacements, args.trust_checkpoint, metric)
     content = {
         'title': args.title or Path(args.config).stem,
         'config': Path(args.config).name,

@@ -2,6 +2,10 @@
 # Usage: [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #        tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py]
 set -euo pipefail
+if [ $# -lt 4 ]; then
+    sed -n '/^# Usage/,/^[^#]/s/^# //p' "$0" >&2
+    exit 2
+fi
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words
 srun --partition="$1" --job-name="$2" --ntasks="${GPUS:-8}" --ntasks-per-node="${GPUS_PER_NODE:-8}" \
     --gres="gpu:${GPUS_PER_NODE:-8}" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \

@@ -30,6 +30,8 @@ def main() -> None:
     args = parse_args()
     config = load_config(args.config, args.cfg_options)
     apply_common_options(config, args)
+    if args.out and Path(args.out).suffix not in ('.json', '.yaml', '.yml', '.pkl', '.pickle'):
+        raise ValueError(f'--out must name a .json, .yaml or .pkl file, got "{args.out}".')
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'--dump must name a .pkl file, got "{args.dump}".')

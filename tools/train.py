@@ -39,6 +39,11 @@ def main() -> None:
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.auto_scale_lr:
+        if not config.get('auto_scale_lr'):
+            raise ValueError(
+                '--auto-scale-lr needs the batch size that the learning rate is meant for, and the config does not say '
+                'it: add auto_scale_lr=dict(base_batch_size=...).'
+            )
         config.auto_scale_lr.enable = True
     train(config, resume=args.resume, amp=args.amp, trust=args.trust_checkpoint)
 

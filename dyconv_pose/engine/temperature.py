@@ -64,7 +64,8 @@ class TemperatureHook(Hook):
     """Sets and logs the temperature before every training iteration.
 
     tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After
-    the annealing tau stays at ``end``. Without this hook tau is the constant that ``conv_cfg`` states.
+    the annealing tau stays at ``end`` (with a constant schedule, at ``start`` throughout). Without this hook tau is the
+    constant that ``conv_cfg`` states.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
     replace the list of the base config.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from dyconv_pose.analysis.estimators import count_config
 from dyconv_pose.analysis.markdown import comment_of, markdown_table
@@ -28,10 +29,10 @@ python tools/experiment.py report EXPERIMENT     # these tables, and the learnin
 
 Each finished run is a line of JSON in `results/<experiment>.jsonl`: config, seed, revision, versions, machine, epochs,
 seconds, scores, loss. The last checkpoint is scored, never the best one, which would be chosen on the pictures it is
-scored on. "±" is the standard deviation over seeds. A difference is that of two networks with the same seed, given
-as mean and, in brackets, Student's 95% interval over the seeds' differences, so it says how far these networks on this
-data differ by more than the chance of training, and nothing about other data. Of several metrics the first was chosen
-beforehand.
+scored on. Minutes are the median of the runs, some of which shared their machine with others or were paused. "±" is the
+standard deviation over seeds. A difference is that of two networks with the same seed, given as mean and, in brackets,
+Student's 95% interval over the seeds' differences, so it says how far these networks on this data differ by more than
+the chance of training, and nothing about other data. Of several metrics the first was chosen beforehand.
 """
 
 #: Comparisons from which the report warns of those that chance makes.
@@ -128,13 +129,13 @@ def verdict(differences: Sequence[float], metric: str) -> str:
 def _network_row(experiment: Experiment, name: str, records: Sequence[Mapping], root: Path) -> list[str]:
     run = next(run for run in experiment.runs if run.network == name)
     cost = count_config(run.config(root))
-    minutes = sorted(record['training_seconds'] / 60 for record in records)
+    minutes = median(record['training_seconds'] / 60 for record in records)
     return [
         f'`{name}`',
         str(len(records)),
         f'{cost.params / 1e6:.2f}M',
         f'{cost.madds / 1e6:.1f}M',
-        f'{minutes[len(minutes) // 2]:.0f}',
+        f'{minutes:.0f}',
         _spread(summarise([record['final_loss'] for record in records]), '.5f'),
         *(_spread(summarise([100 * _value(r, metric) for r in records]), '.2f') for metric in experiment.metrics),
     ]
@@ -161,7 +162,14 @@ def _differences(by_network: Mapping[str, Sequence[Mapping]], new: str, old: str
 
 
 def _value(record: Mapping, metric: str) -> float:
-    return record['final_loss'] if metric == 'training loss' else record['metrics'][metric]
+    if metric == 'training loss':
+        return record['final_loss']
+    if metric not in record['metrics']:
+        raise ValueError(
+            f'An experiment must name metrics that its records have: {metric} of {record["experiment"]} is not among '
+            f'{", ".join(record["metrics"])}.'
+        )
+    return record['metrics'][metric]
 
 
 def _spread(summary: Summary, form: str) -> str:

@@ -1,11 +1,13 @@
 """One run of an experiment: begun, or continued from its last checkpoint, scored, recorded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 
 from dyconv_pose.apis import test, train
+from dyconv_pose.apis.resume import find_resume_point
 
 from .description import Experiment, Run, recipe_of
 from .locking import locked
@@ -33,7 +35,8 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
     Raises:
         InProgressError: Another process is at it.
         FileNotFoundError: A file is missing.
-        ValueError: Something of the config or the data cannot be used, or the run was begun with another recipe.
+        ValueError: Something of the config or the data cannot be used, the run was begun with another recipe, or the
+            experiment names a metric that its scores do not have.
         FloatingPointError: The loss became NaN or infinite.
     """
     folder = Path(work_dir) / run.name
@@ -54,24 +57,30 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
         scoring = run.config()
         scoring.work_dir = str(folder / 'score')
         metrics = test(scoring, final)
+        _check_names(experiment, metrics)
         append_record(results, make_record(experiment, run, recipe, folder, metrics))
     return True
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint in a folder, or ``None``.
-
-    MMEngine names it in a file once it is complete, with the path it had then; the folder may have moved.
-    """
-    note = folder / 'last_checkpoint'
-    if not note.is_file():
+    """The last whole checkpoint in a run's folder; ``None`` where there is none to go on from."""
+    try:
+        return find_resume_point(folder).path
+    except (FileNotFoundError, ValueError):  # ValueError: it was killed while it wrote its first one
         return None
-    path = folder / Path(note.read_text().strip()).name
-    return path if path.is_file() else None
 
 
 def _train(config: Config, checkpoint: Path | None) -> None:
     train(config, resume=str(checkpoint) if checkpoint else False)
+
+
+def _check_names(experiment: Experiment, metrics: Mapping[str, float]) -> None:
+    missing = [name for name in experiment.metrics if name not in metrics]
+    if missing:
+        raise ValueError(
+            f'An experiment must name metrics that its configs compute: {", ".join(missing)} of {experiment.name} is '
+            f"not among {', '.join(metrics)}. Mend the experiment's file: the run is then scored, not trained again."
+        )
 
 
 def _keep_recipe(folder: Path, run: Run, recipe: str) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ class PoseEstimator:
         def inputs() -> Iterator[tuple[Picture, Boxes, None]]:
             pairs = ((picture, None) for picture in pictures) if boxes is None else zip(pictures, boxes, strict=True)
             for source, given in pairs:
-                picture = Picture(as_picture(source, channel_order), name=source if isinstance(source, str) else '')
+                name = str(source) if isinstance(source, (str, Path)) else ''
+                picture = Picture(as_picture(source, channel_order), name)
                 yield picture, self.persons.find(picture) if given is None else Boxes.of(given), None
 
         for _, poses, _ in self.stream(inputs()):

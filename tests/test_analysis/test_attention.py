@@ -5,11 +5,14 @@ import math
 
 import pytest
 import torch
+from tiny_coco import write_coco, write_config
 from torch import nn
 
-from dyconv_pose.analysis.attention import REPLACEMENTS, record_attention, replace_attention, summarise_layer
-from dyconv_pose.analysis.attention.figures import draw_layers, draw_replaced, draw_training, short_names
+from dyconv_pose.analysis.attention import REPLACEMENTS, inspect, record_attention, replace_attention, summarise_layer
+from dyconv_pose.analysis.attention.figures import draw_figures, draw_layers, draw_replaced, draw_training, short_names
 from dyconv_pose.analysis.attention.inspection import group_layers
+from dyconv_pose.apis import build_model, load_config
+from dyconv_pose.apis.running import use_ground_truth_boxes
 from dyconv_pose.layers import DyConv2d
 
 
@@ -118,6 +121,24 @@ def test_one_kernel_is_no_choice():
 def test_groups(network, x):
     layers = recorded(network, x)
     assert group_layers(layers, 16) == {'all': ['0', '1'], '0': ['0'], '1': ['1'], 'stride 1': ['0'], 'stride 2': ['1']}
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_whole_inspection(tmp_path):
+    path = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco'))
+    config = load_config(path)
+    use_ground_truth_boxes(config)
+    torch.save(build_model(config).state_dict(), tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match='coco/AP.*got "coco/PCK"'):
+        inspect(config, tmp_path / 'net.pth', metric='coco/PCK')
+    found = inspect(config, tmp_path / 'net.pth', ['mean', 'shuffle'], metric='coco/AR')
+    assert found.as_dict()['persons'] == 8
+    assert set(found.replaced['all']) == {'mean', 'shuffle'} and 'head' in found.groups
+    assert all(len(pi) == 8 for pi in found.pi.values())
+    assert found.picture_of(7).shape == (3, 128, 96)
+    paths = draw_figures(found, tmp_path / 'figures', 'coco/AR')
+    assert [picture.stem for picture in paths] == ['layers', 'images', 'replaced']
+    assert all(picture.stat().st_size > 10_000 for picture in paths)
 
 
 def test_figures_show_what_there_is():

@@ -96,6 +96,13 @@ def test_config_that_is_no_python(run_tool, tmp_path):
     assert_one_sentence(*run_tool('train.py', 'config.py'), 'config.py')
 
 
+def test_options_that_cannot_be_followed_are_refused_first(run_tool, data, tmp_path):
+    config = write_config(tmp_path / 'config.py', data, auto_scale_lr=None)
+    test = run_tool('test.py', config, 'none.pth', '--gt-boxes', '--out', 'scores.txt')
+    assert_one_sentence(*test, '--out must name a .json', 'scores.txt')
+    assert_one_sentence(*run_tool('train.py', config, '--auto-scale-lr'), 'base_batch_size')
+
+
 def test_nothing_to_resume_from(run_tool, data, tmp_path):
     config = write_config(tmp_path / 'config.py', data)
     assert_one_sentence(*run_tool('train.py', config, '--resume', '--work-dir', 'empty'), 'empty', 'without --resume')

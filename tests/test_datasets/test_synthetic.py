@@ -208,6 +208,27 @@ def test_the_same_set_is_left_alone_and_another_is_refused(tmp_path: Path) -> No
     assert picture.read_bytes() != before
 
 
+def test_a_set_whose_drawing_was_interrupted_is_drawn_anew(tmp_path: Path) -> None:
+    pictures = iter(range(3))
+
+    def stop() -> None:
+        if next(pictures) == 2:  # after two pictures to train on and the first to evaluate on
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_sample_set(tmp_path / 'set', 2, 2, seed=1, on_progress=stop)
+    stranger = tmp_path / 'set' / 'train2017' / 'holiday.jpg'
+    stranger.touch()
+    assert make_sample_set(tmp_path / 'set', 1, 2, seed=1)
+    assert {path.name for path in stranger.parent.iterdir()} == {'000000000001.jpg', 'holiday.jpg'}
+    assert make_sample_set(tmp_path / 'whole', 1, 2, seed=1)
+    stranger.unlink()
+    files = [path.relative_to(tmp_path / 'whole') for path in sorted((tmp_path / 'whole').rglob('*.*'))]
+    assert files == [path.relative_to(tmp_path / 'set') for path in sorted((tmp_path / 'set').rglob('*.*'))]
+    assert all((tmp_path / 'set' / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes() for name in files)
+    assert not make_sample_set(tmp_path / 'set', 1, 2, seed=1)
+
+
 def test_a_smaller_set_leaves_no_picture_of_the_larger(tmp_path: Path) -> None:
     make_sample_set(tmp_path, 3, 1)
     make_sample_set(tmp_path, 1, 1, overwrite=True)

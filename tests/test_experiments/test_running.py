@@ -98,6 +98,40 @@ def test_an_interrupted_run_continues_where_its_folder_has_moved(tmp_path):
     assert {json.loads(line)['epoch'] for line in logs[1].read_text().splitlines() if 'loss' in line} == {2, 3}
 
 
+@pytest.mark.parametrize('left', ['', 'epoch_1.pth'])
+def test_a_run_goes_on_although_the_note_of_its_checkpoint_is_lost(tmp_path, left):
+    """A run killed while it wrote ``last_checkpoint`` is neither begun anew nor continued with another recipe."""
+    flag = tmp_path / 'stop'
+    flag.touch()
+    stop = dict(default_hooks=dict(stop=dict(type='StopAfterEpoch', epoch=1, flag=str(flag))))
+    experiment = load_experiment(write_experiment(tmp_path, epochs=2, options=stop))
+    run, work, results = experiment.run('static', 0), tmp_path / 'work', tmp_path / 'noise.jsonl'
+    with pytest.raises(KeyboardInterrupt):
+        execute(experiment, run, work, results)
+    flag.unlink()
+    (work / run.name / 'last_checkpoint').write_text(left)
+    other = load_experiment(write_experiment(tmp_path, epochs=3, options=stop))
+    with pytest.raises(ValueError, match='begun with'):
+        execute(other, other.run('static', 0), work, results)
+    experiment = load_experiment(write_experiment(tmp_path, epochs=2, options=stop))
+    assert execute(experiment, experiment.run('static', 0), work, results)
+    logs = sorted((work / run.name).glob('2*/vis_data/scalars.json'))
+    assert [{json.loads(x)['epoch'] for x in log.read_text().splitlines() if 'loss' in x} for log in logs][-1] == {2}
+
+
+def test_a_metric_that_is_not_computed_is_refused_and_costs_no_second_training(tmp_path):
+    results = tmp_path / 'noise.jsonl'
+    experiment = load_experiment(write_experiment(tmp_path, epochs=1, metrics=['coco/PCK']))
+    with pytest.raises(ValueError, match='coco/PCK of noise is not among coco/AP'):
+        execute(experiment, experiment.runs[0], tmp_path / 'work', results)
+    assert not read_records(results)
+    checkpoint = tmp_path / 'work' / experiment.runs[0].name / 'epoch_1.pth'
+    stamp = checkpoint.stat().st_mtime_ns
+    experiment = load_experiment(write_experiment(tmp_path, epochs=1))
+    assert execute(experiment, experiment.runs[0], tmp_path / 'work', results)
+    assert checkpoint.stat().st_mtime_ns == stamp
+
+
 def test_a_run_in_progress_is_left_alone(experiment_file, tmp_path):
     experiment = load_experiment(experiment_file)
     run = experiment.runs[0]

@@ -193,6 +193,16 @@ def test_ids_come_from_the_annotations_and_unknown_pictures_are_named(tmp_path, 
     assert any('small.png' in text and '24x32' in text for text in summary.failures)
 
 
+@pytest.mark.parametrize('kind', [str, Path])
+def test_boxes_of_a_file_are_found_by_the_name_of_the_picture(tmp_path, spots, picture_of, kind):
+    put(tmp_path / 'street.png', picture_of((60, 80), (180, 240)))
+    boxes = [dict(image_id=3, category_id=1, iscrowd=0, keypoints=[1, 1, 2], bbox=[0, 0, 240, 320], id=1)]
+    images = [dict(id=3, file_name='street.png', width=240, height=320)]
+    (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=boxes)))
+    spots.persons = CocoBoxes(tmp_path / 'ann.json')
+    assert len(spots.predict(kind(tmp_path / 'street.png')).keypoints) == 1
+
+
 def test_without_a_detection_the_whole_picture_is_taken_and_counted(tmp_path, spots, picture_of):
     put(tmp_path / 'a.png', picture_of((60, 80), (180, 240)))
     spots.persons = Fallback(HogPersons())

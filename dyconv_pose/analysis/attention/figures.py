@@ -1,6 +1,6 @@
 """Figures of an inspection, as a person would put them in a paper."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -31,7 +31,7 @@ def draw_figures(inspection: Inspection, out_dir: str | Path, metric: str, prefi
     """
     figures = {
         'layers': draw_layers([layer.as_dict() for layer in inspection.layers]),
-        'images': draw_images(inspection.pi, inspection.pictures),
+        'images': draw_images(inspection.pi, inspection.picture_of),
     }
     if any(inspection.replaced.values()):
         figures['replaced'] = draw_replaced(inspection.scores, inspection.replaced, metric)
@@ -97,12 +97,12 @@ def draw_replaced(scores: Mapping[str, float], replaced: Mapping[str, Mapping], 
     return figure
 
 
-def draw_images(pi: Mapping[str, Tensor], pictures: Sequence[Tensor], count: int = 5) -> Figure:
+def draw_images(pi: Mapping[str, Tensor], picture_of: Callable[[int], Tensor], count: int = 5) -> Figure:
     """Single images: the attention of every layer less the data set's mean, from the most usual image to the least.
 
     Args:
         pi: By layer, (N, K).
-        pictures: The network's inputs, (3, H, W) uint8 in BGR.
+        picture_of: The network's input by its number, (3, H, W) uint8 in BGR.
         count: How many images.
     """
     kernels = max(value.shape[1] for value in pi.values())
@@ -118,7 +118,7 @@ def draw_images(pi: Mapping[str, Tensor], pictures: Sequence[Tensor], count: int
         count, 2, figsize=(9, 1.45 * count + 1), width_ratios=(1, 7), squeeze=False, constrained_layout=True
     )
     for (left, right), index in zip(grid, chosen, strict=True):
-        left.imshow(pictures[index].permute(1, 2, 0).flip(-1).numpy())
+        left.imshow(picture_of(index).permute(1, 2, 0).flip(-1).numpy())
         left.axis('off')
         image = right.imshow(
             deviations[index].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto', interpolation='nearest'

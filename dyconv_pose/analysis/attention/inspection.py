@@ -1,7 +1,7 @@
 """The inspections of a trained network, on the test set of its config."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Inspection:
         scores: The test metrics as the network is, by name.
         replaced: By group and replacement, the test metrics with the attention of that group's layers replaced.
         pi: Every layer's attention on every person, (N, K) by name.
-        pictures: The network's input for every person, (3, H, W) uint8 in BGR.
+        picture_of: The network's input for a person by number, (3, H, W) uint8 in BGR, read when it is asked for.
     """
 
     layers: list[LayerSummary]
@@ -40,12 +40,12 @@ class Inspection:
     scores: dict[str, float]
     replaced: dict[str, dict[str, dict[str, float]]]
     pi: dict[str, Tensor]
-    pictures: list[Tensor]
+    picture_of: Callable[[int], Tensor]
 
     def as_dict(self) -> dict:
         """Plain data without the persons."""
         return {
-            'persons': len(self.pictures),
+            'persons': len(next(iter(self.pi.values()))),
             'scores': self.scores,
             'replaced': self.replaced,
             'groups': {name: len(layers) for name, layers in self.groups.items()},
@@ -54,19 +54,27 @@ class Inspection:
 
 
 def inspect(
-    config: Config, checkpoint: str | Path, replacements: Sequence[str] = tuple(REPLACEMENTS), trust: bool = False
+    config: Config,
+    checkpoint: str | Path,
+    replacements: Sequence[str] = tuple(REPLACEMENTS),
+    trust: bool = False,
+    metric: str | None = None,
 ) -> Inspection:
     """Inspects the attention of a trained dynamic network.
+
+    The test set is read anew for every score, so that a large one needs no memory.
 
     Args:
         config: A config as MMPose's ``tools/test.py`` takes it; its test set is what the network sees.
         checkpoint: The weights.
         replacements: Which replacements of the attention to score; none for none.
         trust: Whether the checkpoint may run code while it is read.
+        metric: One that the scores must have, which is found out before the replacements are scored.
 
     Raises:
         FileNotFoundError: A data file or the checkpoint does not exist.
-        ValueError: The network has no dynamic layer, the checkpoint does not fit, or data cannot be used.
+        ValueError: The network has no dynamic layer, the checkpoint does not fit, data cannot be used, or the scores
+            do not have the metric.
     """
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = build_model(config)
@@ -78,31 +86,33 @@ def inspect(
     loader = Runner.build_dataloader(config.test_dataloader)
     evaluator = Evaluator(config.test_evaluator)
     evaluator.dataset_meta = model.dataset_meta = loader.dataset.metainfo
-    batches = list(loader)
-    recorded = record(model, batches)
+    scores = score(model, loader, evaluator)
+    if metric is not None and metric not in scores:
+        raise ValueError(f'The metric must be one of {", ".join(sorted(scores))}, got "{metric}".')
+    recorded = record(model, loader)
     pi = {name: layer.pi for name, layer in recorded.items()}
     mean_pi = {name: value.mean(dim=0) for name, value in pi.items()}
-    groups = group_layers(recorded, batches[0]['inputs'][0].shape[-2])
+    groups = group_layers(recorded, loader.dataset[0]['inputs'].shape[-2])
     replaced = {group: {} for group in groups}
     for group, names in groups.items():
         for replacement in replacements:
             with replace_attention(model, replacement, mean_pi, names):
-                replaced[group][replacement] = score(model, batches, evaluator)
+                replaced[group][replacement] = score(model, loader, evaluator)
     return Inspection(
         layers=[
             summarise_layer(name, layer, pi[name], recorded[name].output_size_hw)
             for name, layer in dynamic_layers(model)
         ],
         groups=groups,
-        scores=score(model, batches, evaluator),
+        scores=scores,
         replaced=replaced,
         pi=pi,
-        pictures=[picture for batch in batches for picture in batch['inputs']],
+        picture_of=lambda number: loader.dataset[number]['inputs'],
     )
 
 
 @torch.no_grad()
-def record(model: nn.Module, batches: Sequence[Mapping]) -> dict[str, LayerAttention]:
+def record(model: nn.Module, batches: Iterable[Mapping]) -> dict[str, LayerAttention]:
     """The attention of every dynamic layer on every person, each seen once and not mirrored."""
     with record_attention(model) as recorded:
         for batch in batches:
@@ -112,7 +122,7 @@ def record(model: nn.Module, batches: Sequence[Mapping]) -> dict[str, LayerAtten
 
 
 @torch.no_grad()
-def score(model: nn.Module, batches: Sequence[Mapping], evaluator: Evaluator) -> dict[str, float]:
+def score(model: nn.Module, batches: Iterable[Mapping], evaluator: Evaluator) -> dict[str, float]:
     """The test metrics of the model as it is at the moment."""
     count = 0
     for batch in batches:

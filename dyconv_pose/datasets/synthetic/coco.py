@@ -14,6 +14,10 @@ VERSION = 1
 """Raise it whenever the pictures or annotations of a given seed change."""
 
 SPLITS = ('train2017', 'val2017')
+
+#: In the set's folder while pictures are drawn: the parameters of the set that is not whole yet.
+_UNFINISHED = 'unfinished.json'
+
 MAX_PEOPLE = 10
 
 # COCO's own: pairs of keypoint numbers, counted from 1.
@@ -51,7 +55,8 @@ def make_sample_set(
 ) -> bool:
     """Writes a sample set: `annotations/`, `train2017/` and `val2017/` under `out_dir`.
 
-    A set of the same parameters and version that is already there is left as it is.
+    A set of the same parameters and version that is already there is left as it is; one that was interrupted is drawn
+    anew.
 
     Args:
         out_dir: Folder of the set, made if it does not exist.
@@ -80,11 +85,16 @@ def make_sample_set(
         'seed': int(seed),
         'image_size_wh': None if image_size_wh is None else [int(v) for v in image_size_wh],
     }
-    if all(_stored_parameters(out_dir, split) == parameters for split in SPLITS):
+    out_dir = Path(out_dir)
+    unfinished = out_dir / _UNFINISHED
+    if not unfinished.exists() and all(_stored_parameters(out_dir, split) == parameters for split in SPLITS):
         return False
-    _make_room(Path(out_dir), overwrite)
+    _make_room(out_dir, overwrite)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    unfinished.write_text(json.dumps(parameters), encoding='utf-8')
     for split, count in zip(SPLITS, (num_train, num_val), strict=True):
-        _write_split(Path(out_dir), split, count, parameters, on_progress)
+        _write_split(out_dir, split, count, parameters, on_progress)
+    unfinished.unlink()
     return True
 
 
@@ -100,13 +110,14 @@ def _stored_parameters(out_dir: str | Path, split: str) -> dict | None:
 
 
 def _make_room(out_dir: Path, overwrite: bool) -> None:
-    """Removes an older set, if that is allowed and it is one of ours.
+    """Removes an older set, if that is allowed, or an unfinished one.
 
     Raises:
         ValueError: If `out_dir` holds pictures or annotations that must not be replaced.
     """
     if out_dir.exists() and not out_dir.is_dir():
         raise ValueError(f'out_dir must be a folder, but {out_dir} is a file; choose another')
+    unfinished = out_dir / _UNFINISHED
     for split in SPLITS:
         path = annotation_path(out_dir, split)
         if path.exists() and _stored_parameters(out_dir, split) is None:
@@ -115,18 +126,30 @@ def _make_room(out_dir: Path, overwrite: bool) -> None:
                 'else; choose another folder'
             )
         occupied = path.exists() or any((out_dir / split).glob('*'))
-        if occupied and not overwrite:
+        if occupied and not overwrite and not unfinished.exists():
             raise ValueError(
-                f'out_dir must be empty or hold this very sample set, but {out_dir} holds a '
-                'different or unfinished one; choose another folder or pass overwrite '
-                '(--overwrite)'
+                f'out_dir must be empty or hold this very sample set, but {out_dir} holds '
+                'something else; choose another folder or pass overwrite (--overwrite)'
             )
+    if unfinished.exists():
+        _remove_unfinished(out_dir, json.loads(unfinished.read_text(encoding='utf-8')))
     for split in SPLITS:
         path = annotation_path(out_dir, split)
         if path.exists():
             for image in json.loads(path.read_text(encoding='utf-8'))['images']:
                 (out_dir / split / image['file_name']).unlink(missing_ok=True)
             path.unlink()
+
+
+def _remove_unfinished(out_dir: Path, parameters: dict) -> None:
+    """Removes the pictures that an interrupted call wrote, and no others."""
+    for split, key in zip(SPLITS, ('num_train', 'num_val'), strict=True):
+        for index in range(parameters[key]):
+            _picture_path(out_dir, split, index).unlink(missing_ok=True)
+
+
+def _picture_path(out_dir: Path, split: str, index: int) -> Path:
+    return out_dir / split / f'{index + 1:012d}.jpg'
 
 
 def _write_split(
@@ -142,12 +165,12 @@ def _write_split(
     for index in range(count):
         rng = sample_rng(parameters['seed'], split, index)
         picture, people = render_sample(rng, parameters['image_size_wh'])
-        name = f'{index + 1:012d}.jpg'
+        path = _picture_path(out_dir, split, index)
         quality = int(rng.integers(70, 97))
         encoded = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        (out_dir / split / name).write_bytes(encoded.tobytes())
+        path.write_bytes(encoded.tobytes())
         height, width = picture.shape[:2]
-        images.append({'id': index + 1, 'file_name': name, 'width': width, 'height': height, 'license': 1})
+        images.append({'id': index + 1, 'file_name': path.name, 'width': width, 'height': height, 'license': 1})
         for number, person in enumerate(people):
             # Ids leave gaps so that they do not depend on the pictures before.
             identity = {'id': MAX_PEOPLE * (index + 1) + number, 'image_id': index + 1}

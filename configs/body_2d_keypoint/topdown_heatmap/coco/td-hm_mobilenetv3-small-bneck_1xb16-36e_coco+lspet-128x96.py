@@ -6,5 +6,3 @@ _base_ = [
 ]
 
 model = dict(head=dict(decoder=_base_.codec))
-
-default_hooks = dict(memory_format=dict(type='ChannelsLastHook'))
