@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from .checkpoint import read_checkpoint
 
@@ -19,7 +20,8 @@ def publish(checkpoint: str | Path, out: str | Path, half: bool = False, trust: 
         checkpoint: A checkpoint of MMEngine's Runner.
         out: The file to write.
         half: Whether to store floating-point weights in float16, at half the size. Loading them into a network
-            turns them back into float32, rounded to 11 bits.
+            turns them back into float32, rounded to 11 bits. Tensors with values beyond float16's range stay as they
+            are.
         trust: As in :func:`~dyconv_pose.apis.read_checkpoint`.
 
     Returns:
@@ -30,15 +32,17 @@ def publish(checkpoint: str | Path, out: str | Path, half: bool = False, trust: 
         ValueError: It is no checkpoint, or is not trusted.
     """
     content = read_checkpoint(checkpoint, trust)
-    weights = {
-        name: value.half() if half and value.is_floating_point() else value
-        for name, value in content['state_dict'].items()
-    }
+    weights = {name: _halved(value) if half else value for name, value in content['state_dict'].items()}
     meta = {key: _plain(value) for key, value in content.get('meta', {}).items() if key in _KEPT}
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'state_dict': weights, 'meta': meta}, out)
     return out
+
+
+def _halved(value: Tensor) -> Tensor:
+    fits = value.is_floating_point() and not (value.half().isinf() & value.isfinite()).any()
+    return value.half() if fits else value
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from mmcv.cnn import ConvModule
+from mmcv.cnn.bricks import Conv2dAdaptivePadding, wrappers
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -46,7 +47,8 @@ PLANS = {
     'batch_1': Plan('grouped', 'grouped', 'grouped', 'sum'),
 }
 
-_STATIC = (nn.Conv2d, nn.ConvTranspose2d)
+#: Static convolutions whose output a scaled kernel scales. Other subclasses may normalise their kernels.
+_STATIC = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d, Conv2dAdaptivePadding)
 
 
 class PoseNetwork(nn.Module):
@@ -77,7 +79,7 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
 
     Returns:
         A copy of the same class in evaluation mode, without gradients, that computes the same function; in
-        channels_last where it stays in torch and has no dynamic layers.
+        channels_last where it stays in torch and has ordinary convolutions alone.
 
     Raises:
         ValueError: The plan is unknown, or gives a layer a form that does not fit it.
@@ -89,7 +91,8 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
     model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
     _fold_within(holder, plan)
-    if plan == PLANS['torch'] and not any(isinstance(module, DeployedDyConv2d) for module in holder.modules()):
+    others = [m for m in holder.modules() if isinstance(m, (DeployedDyConv2d, nn.Conv2d)) and type(m) not in _STATIC]
+    if plan == PLANS['torch'] and not others:
         # PyTorch follows the layout of the kernels, which is quicker where they are constant, not where they are mixed.
         holder.to(memory_format=torch.channels_last)
     return holder[0]
@@ -111,7 +114,8 @@ def _fold_within(parent: nn.Module, plan: Plan) -> None:
             continue
         if previous is not None:
             parent._modules[previous[0]] = _deployed(previous[1], plan)
-        previous = (name, child) if isinstance(child, (DyConv2d, *_STATIC)) and foldable else None
+        is_conv = isinstance(child, DyConv2d) or type(child) in _STATIC
+        previous = (name, child) if is_conv and foldable else None
         if previous is None:
             if isinstance(child, DyConv2d):
                 parent._modules[name] = _deployed(child, plan)
@@ -140,6 +144,8 @@ def _deployed(conv: nn.Module, plan: Plan, scale: Tensor | None = None, shift: T
         return DeployedDyConv2d(conv, plan.form_for(conv), scale, shift, plan.aggregation)
     if scale is None:
         return conv
+    conv = copy.copy(conv)  # one that stands in several places may be followed by a normalisation in each
+    conv._parameters = dict(conv._parameters)
     dtype, weight = conv.weight.dtype, conv.weight.double()
     if isinstance(conv, nn.ConvTranspose2d):  # (C_in, C_out / G, k, k): output channels are split among the groups
         per_group = scale.reshape(conv.groups, 1, -1, 1, 1)

@@ -107,14 +107,16 @@ class DeployedDyConv2d(nn.Module):
         return torch.softmax(F.linear(hidden, self.excite_weight, self.excite_bias), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, C_in, H, W) to (B, C_out, H_out, W_out)."""
+        """Maps (B, C_in, H, W), or one sample (C_in, H, W), to (B, C_out, H_out, W_out)."""
+        if x.dim() == 3:
+            return self(x.unsqueeze(0)).squeeze(0)
         attention = self.attention(x)  # (B, K)
         x, padding = self._pad(x)
         y = getattr(self, f'_{self.form}')(x, attention, padding)  # (B, C_out, H_out, W_out)
         if self.form in ('rule', 'grouped'):
             return y
         if self.bias is not None:
-            return y + aggregate(attention, self.bias)[:, :, None, None]
+            return y + aggregate(attention, self.bias)[:, :, None, None].to(y.dtype)
         return y if self.static_bias is None or self.form == 'mixed' else y + self.static_bias[:, None, None]
 
     def _parts(self, dtype: torch.dtype) -> list[Tensor]:
@@ -129,7 +131,7 @@ class DeployedDyConv2d(nn.Module):
     def _kernels(self, attention: Tensor) -> Tensor:
         """Maps attention weights (B, K) to each sample's kernel (B, C_out, C_in / G * k * k)."""
         parts = self._parts(attention.dtype)
-        if self.aggregation == 'product':
+        if len(parts) < self.num_kernels or self.aggregation == 'product':
             kernels = aggregate(attention, parts[0])
         else:
             shares = attention.unsqueeze(-1).split(1, dim=1)  # K times (B, 1, 1)

@@ -7,7 +7,7 @@ because the attention is one-hot too early (section 3.3).
 import math
 from types import MappingProxyType
 
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import nn
@@ -52,7 +52,13 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
 
 
 def set_temperature(network: nn.Module, temperature: float) -> int:
-    """Sets tau of every kernel attention of a network and returns how many there are."""
+    """Sets tau of every kernel attention of a network and returns how many there are.
+
+    Raises:
+        ValueError: The temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
     attentions = [module for module in network.modules() if isinstance(module, KernelAttention)]
     for attention in attentions:
         attention.temperature.fill_(temperature)
@@ -65,7 +71,8 @@ class TemperatureHook(Hook):
 
     tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After
     the annealing tau stays at ``end`` (with a constant schedule, at ``start`` throughout). Without this hook tau is the
-    constant that ``conv_cfg`` states.
+    constant that ``conv_cfg`` states, or that of the dynamic checkpoint which ``load_from`` or ``init_cfg`` names.
+    In an averaged model (MMEngine's ``EMAHook``) tau is the same, not its average.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
     replace the list of the base config.
@@ -114,6 +121,9 @@ class TemperatureHook(Hook):
         """Sets tau for this iteration."""
         temperature = self._temperature(runner)
         set_temperature(runner.model, temperature)
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                set_temperature(hook.ema_model, temperature)
         runner.message_hub.update_scalar('train/temperature', temperature)
 
     def _temperature(self, runner: Runner) -> float:

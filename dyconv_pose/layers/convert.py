@@ -44,10 +44,10 @@ def convert_convs(
         kinds: Kinds of convolutions that may be converted, out of :data:`KINDS`.
 
     Returns:
-        The names of the converted layers, in network order.
+        The names of the converted layers, in network order; one that has several is the same layer under each.
 
     Raises:
-        ValueError: No convolution matches the rule or one pattern of ``include``, or a kind is unknown.
+        ValueError: No convolution matches the rule or one of the patterns, or a kind is unknown.
     """
 
     def matches(name: str, patterns: Sequence[str]) -> bool:
@@ -58,24 +58,27 @@ def convert_convs(
             raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
-    convs = {name: module for name, module in network.named_modules() if type(module) is nn.Conv2d}
+    modules = network.named_modules(remove_duplicate=False)
+    convs = {name: module for name, module in modules if type(module) is nn.Conv2d}
     chosen = [
         name
         for name, conv in convs.items()
         if matches(name, include) and not matches(name, exclude) and kind_of(conv) in kinds
     ]
     rule = f'include={list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
-    idle = [pattern for pattern in include if not any(matches(name, [pattern]) for name in convs)]
+    idle = [pattern for pattern in (*include, *exclude) if not any(matches(name, [pattern]) for name in convs)]
     if idle or not chosen:
         raise ValueError(
             f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
             f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(convs))}.'
         )
+    made: dict[nn.Conv2d, nn.Module] = {}
     for name in chosen:
         parent, _, child = name.rpartition('.')
         conv = convs[name]
-        layer = factory(conv).to(conv.weight)
-        setattr(network.get_submodule(parent), child, layer.requires_grad_(conv.weight.requires_grad))
+        if conv not in made:
+            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad)
+        setattr(network.get_submodule(parent), child, made[conv])
     return chosen
 
 
@@ -119,7 +122,8 @@ def warm_start_state(
         bank = torch.stack([weight] * layer.num_kernels)
         if noise:
             drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
-            bank += noise * weight.std() * (drawn - drawn.mean(dim=0))
+            centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / max(len(drawn) - 1, 1)) ** 0.5
+            bank += noise * weight.std(correction=0) * centred
         state[f'{name}.weight'] = bank
         if (bias := state.get(f'{name}.bias')) is not None:
             state[f'{name}.bias'] = torch.stack([bias] * layer.num_kernels)

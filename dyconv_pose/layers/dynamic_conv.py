@@ -37,13 +37,33 @@ class KernelAttention(nn.Module):
         num_kernels: K.
         reduction: C_in divided by the width of the hidden layer.
         temperature: tau.
+        device: Of the parameters.
+        dtype: Of the parameters.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
 
-    def __init__(self, in_channels: int, num_kernels: int = 4, reduction: int = 4, temperature: float = 30.0) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_kernels: int = 4,
+        reduction: int = 4,
+        temperature: float = 30.0,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1))
-        self.excite = nn.Linear(self.squeeze.out_features, num_kernels)
-        self.register_buffer('temperature', torch.tensor(float(temperature)))
+        if num_kernels < 1:
+            raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
+        if reduction < 1:
+            raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
+        if not temperature > 0:
+            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), device=device, dtype=dtype)
+        self.excite = nn.Linear(self.squeeze.out_features, num_kernels, device=device, dtype=dtype)
+        self.register_buffer('temperature', torch.tensor(float(temperature), device=device, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
@@ -60,8 +80,8 @@ class KernelAttention(nn.Module):
 class DyConv2d(nn.Module):
     """A 2-D convolution whose kernel is a per-sample mixture of K kernels; a drop-in for :class:`torch.nn.Conv2d`.
 
-    It takes ``nn.Conv2d``'s arguments in ``nn.Conv2d``'s order and then three of its own. With K = 1 it computes
-    what ``nn.Conv2d`` computes.
+    It takes ``nn.Conv2d``'s arguments in ``nn.Conv2d``'s order, three of its own, and ``device`` and ``dtype`` by name.
+    With K = 1 it computes what ``nn.Conv2d`` computes.
 
     Args:
         in_channels: C_in.
@@ -76,6 +96,8 @@ class DyConv2d(nn.Module):
         num_kernels: K.
         reduction: C_in over the attention's hidden width.
         temperature: tau, at which training starts.
+        device: Of the parameters.
+        dtype: Of the parameters.
 
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, kernel height, kernel width).
@@ -104,6 +126,9 @@ class DyConv2d(nn.Module):
         num_kernels: int = 4,
         reduction: int = 4,
         temperature: float = 30.0,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:
@@ -113,12 +138,6 @@ class DyConv2d(nn.Module):
             )
         if padding_mode not in _PADDING_MODES:
             raise ValueError(f'padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}.')
-        if num_kernels < 1:
-            raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
-        if reduction < 1:
-            raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
-        if not temperature > 0:
-            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
         if isinstance(padding, str) and padding not in ('same', 'valid'):
             raise ValueError(f"padding must be a number, a pair, 'same' or 'valid', got {padding!r}.")
         if padding == 'same' and _pair(stride) != (1, 1):
@@ -128,9 +147,12 @@ class DyConv2d(nn.Module):
         self.padding = padding if isinstance(padding, str) else _pair(padding)
         self.padding_mode = padding_mode
         self.num_kernels = num_kernels
-        self.weight = nn.Parameter(torch.empty(num_kernels, out_channels, in_channels // groups, *self.kernel_size))
-        self.bias = nn.Parameter(torch.empty(num_kernels, out_channels)) if bias else None
-        self.attention = KernelAttention(in_channels, num_kernels, reduction, temperature)
+        where = dict(device=device, dtype=dtype)
+        attention = KernelAttention(in_channels, num_kernels, reduction, temperature, **where)
+        bank = (num_kernels, out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = nn.Parameter(torch.empty(bank, **where))
+        self.bias = nn.Parameter(torch.empty(num_kernels, out_channels, **where)) if bias else None
+        self.attention = attention
         self.init_weights()
 
     def init_weights(self) -> None:

@@ -94,7 +94,7 @@ def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | 
         return branches(x, attention, bank, bias, geometry)
     mixed_bias = None if bias is None else aggregate(attention, bias)  # (B, C_out)
     if form in ('by_sample', 'by_channel'):
-        if torch.is_autocast_enabled(x.device.type):
+        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
             x = x.to(torch.get_autocast_dtype(x.device.type))
         g = geometry
         y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)

@@ -3,6 +3,8 @@
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,9 +23,19 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
         bank: (K, ...).
 
     Returns:
-        (B, ...).
+        (B, ...), in the type of both, under autocast too.
     """
-    return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])
+    with without_autocast(bank.device.type):
+        return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])
+
+
+def without_autocast(device_type: str) -> AbstractContextManager:
+    """Keeps autocast from rounding what it covers.
+
+    Rounded to bfloat16, attention weights at a large temperature are all alike. Where there is no autocast nothing is
+    entered, so that an exported graph has no trace of it.
+    """
+    return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
 
 
 def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .geometry import Geometry, empty_gradient
-from .per_sample import aggregate, grouped
+from .per_sample import aggregate, grouped, without_autocast
 from .tile_forms import FORMS
 
 
@@ -49,9 +49,10 @@ def convolve_tiled(
     flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
     y = geometry.empty_output(x)
     tiles = FORMS[form](x, geometry)
-    for samples, channels in tiles:
-        weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
-        tiles.convolve(samples, channels, weight.to(x.dtype), y)
+    with without_autocast(x.device.type):
+        for samples, channels in tiles:
+            weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
+            tiles.convolve(samples, channels, weight.to(x.dtype), y)
     return y
 
 
@@ -73,12 +74,13 @@ def _backward(
     attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
     flat_grad = bank_grad.flatten(1)
     tiles = FORMS[form](x, geometry)
-    for samples, channels in tiles:
-        elements = geometry.elements(channels)
-        weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
-        weight_grad = tiles.backward(samples, channels, weight, grad, needs_x).to(bank.dtype)
-        flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
-        attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
+    with without_autocast(x.device.type):
+        for samples, channels in tiles:
+            elements = geometry.elements(channels)
+            weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
+            weight_grad = tiles.backward(samples, channels, weight, grad, needs_x).to(bank.dtype)
+            flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
+            attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
     return tiles.input_gradient() if needs_x else x.new_empty(0), attention_grad, bank_grad
 
 

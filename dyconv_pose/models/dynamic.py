@@ -4,6 +4,7 @@ MMPose's own construction, ``forward`` and checkpoint keys stay as they are; not
 """
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from mmcv.cnn import build_conv_layer
 from mmengine.model import initialize
@@ -27,8 +28,10 @@ def make_dynamic(
 ) -> nn.Module:
     """Makes the convolutions of a built network dynamic, in place.
 
-    Every kernel of a new layer is drawn by the initialisers of the network's own ``init_cfg``, as its static
-    convolution would be; where there are none, by :meth:`DyConv2d.init_weights`.
+    Every kernel of a new layer is drawn by the initialisers of the ``init_cfg`` of the network and of the modules in it
+    that hold the layer, as its static convolution would be; where there are none, by :meth:`DyConv2d.init_weights`.
+    Networks with an ``init_weights`` of their own that looks for ``nn.Conv2d``, such as ShuffleNet's, do not find the
+    new layers, and an ``override`` in an ``init_cfg`` is not followed: start those from a static checkpoint.
 
     Args:
         network: A backbone, head or whole estimator.
@@ -66,24 +69,27 @@ def make_dynamic(
 
 
 def _initialize_kernels(network: nn.Module) -> None:
-    """Applies the initialisers of ``network.init_cfg`` to each kernel of each dynamic layer.
+    """Applies the initialisers of the network's ``init_cfg``, and of its parts', to each kernel of each dynamic layer.
 
     MMEngine's initialisers know convolutions by class name and read fans off ``weight``; a kernel bank is neither.
-    So each kernel is shown to them as the ``nn.Conv2d`` that it would be.
+    So each kernel is shown to them as the ``nn.Conv2d`` that it would be. The inner part comes last, as in MMEngine.
     """
-    init_cfg = getattr(network, 'init_cfg', None) or []
-    for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
-        if 'Conv2d' not in cfg.get('layer', ()):
-            continue
-        cfg = {key: value for key, value in cfg.items() if key != 'override'}
-        for _, layer in dynamic_layers(network):
-            for kernel in layer.weight:
-                conv = nn.Conv2d(
-                    layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False
-                )
-                conv.weight.data = kernel.data
-                initialize(conv, cfg)
-            layer.is_init = True  # where MMEngine meets the layer, it is to leave it so
+    for part in network.modules():
+        init_cfg = getattr(part, 'init_cfg', None) or []
+        for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
+            if 'Conv2d' in cfg.get('layer', ()):
+                for _, layer in dynamic_layers(part):
+                    _initialize_layer(layer, {key: value for key, value in cfg.items() if key != 'override'})
+
+
+def _initialize_layer(layer: DyConv2d, cfg: dict) -> None:
+    for index, kernel in enumerate(layer.weight):
+        conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False)
+        conv.weight.data = kernel.data
+        if layer.bias is not None:
+            conv.bias = nn.Parameter(layer.bias.data[index])
+        initialize(conv, cfg)
+    layer.is_init = True  # where MMEngine meets the layer, it is to leave it so
 
 
 @MODELS.register_module()
@@ -118,7 +124,7 @@ class DynamicMixin:
     """Gives a network of MMPose the argument ``conv_cfg`` that makes its convolutions dynamic.
 
     ``conv_cfg=None`` is the static network itself. ``dynamic_convs``, patterns over layer names, narrows the class's
-    rule to the convolutions that they match.
+    rule to the convolutions that they match. All arguments are given by name.
     """
 
     #: Patterns over the names of the convolutions that stay static.
@@ -126,11 +132,13 @@ class DynamicMixin:
 
     def __init__(
         self,
-        *args: object,
+        *,
         conv_cfg: dict | None = None,
         dynamic_convs: Sequence[str] = ('*',),
         **kwargs: object,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
         if conv_cfg is not None:
-            make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=self.static_convs)
+            names = [name for name, _ in self.named_modules()]
+            static = [pattern for pattern in self.static_convs if any(fnmatchcase(name, pattern) for name in names)]
+            make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=static)

@@ -46,6 +46,11 @@ def test_trains_scores_and_publishes(small_config, tmp_path):
     assert score(elsewhere, published) == metrics
     half = publish(checkpoint, tmp_path / 'half.pth', half=True)
     assert half.stat().st_size < 0.6 * published.stat().st_size
+    large = dict(state_dict=dict(var=torch.tensor([1.0, 1e5]), endless=torch.tensor([1.0, float('inf')])), meta={})
+    torch.save(large, tmp_path / 'large.pth')
+    stored = torch.load(publish(tmp_path / 'large.pth', tmp_path / 'half.pth', half=True), weights_only=True)
+    assert stored['state_dict']['var'].tolist() == [1.0, 1e5]  # float16 would make it infinite
+    assert stored['state_dict']['endless'].dtype == torch.float16
 
 
 def test_resuming_equals_not_stopping(small_config, tmp_path):

@@ -195,6 +195,38 @@ def test_int8_is_within_half_a_step(axis):
         assert ((one * scale - tensor).abs() <= scale * 0.501).all()
 
 
+@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('conv', ['ConvWS', 'ConvAWS'])
+def test_convolutions_that_normalise_their_kernels_keep_their_normalisation(conv, plan):
+    network = stir(ConvModule(4, 8, 3, conv_cfg=dict(type=conv), norm_cfg=dict(type='BN')).double())
+    x = torch.randn(2, 4, 9, 9, dtype=torch.float64)
+    torch.testing.assert_close(to_deploy(network, plan)(x), network(x), rtol=0, atol=1e-9)
+
+
+def test_a_convolution_in_two_places_with_a_normalisation_each():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            conv = nn.Conv2d(3, 4, 1)
+            self.a, self.b = nn.Sequential(conv, nn.BatchNorm2d(4)), nn.Sequential(conv, nn.BatchNorm2d(4))
+
+        def forward(self, x):
+            return self.a(x) - self.b(x)
+
+    network, x = stir(Twice().double()), torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    expected = network(x)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(to_deploy(network)(x), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+def test_the_rule_with_kernels_mixed_as_a_sum(batch):
+    layer, x = stir(DyConv2d(4, 4, 3).double()), torch.randn(batch, 4, 8, 8, dtype=torch.float64)
+    deployed = to_deploy(layer, Plan('rule', 'rule', 'rule', 'sum'))
+    torch.testing.assert_close(deployed(x), layer(x), rtol=0, atol=1e-9)
+    torch.testing.assert_close(deployed(x[0]), layer(x[0]), rtol=0, atol=1e-9)
+
+
 def test_mistakes():
     with pytest.raises(ValueError, match="plan must be one of .*, got 'cuda'"):
         to_deploy(nn.Conv2d(1, 1, 1), 'cuda')

@@ -2,13 +2,15 @@
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from dyconv_pose.engine import temperature_at
-from dyconv_pose.layers import DyConv2d
+from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.layers import DyConv2d, KernelAttention
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ class Network(BaseModel):
         return dict(loss=self.layer(inputs).square().mean())
 
 
-def run(work_dir, epochs, network=None, resume=False, **hook):
+def run(work_dir, epochs, network=None, resume=False, custom_hooks=(), **hook):
     network = network or Network()
     runner = Runner(
         model=network,
@@ -59,6 +61,7 @@ def run(work_dir, epochs, network=None, resume=False, **hook):
         default_hooks=dict(
             temperature=dict(type='TemperatureHook', **hook), checkpoint=dict(type='CheckpointHook', interval=1)
         ),
+        custom_hooks=list(custom_hooks),
         default_scope='mmpose',
         resume=resume,
         experiment_name=f'{work_dir.name}-{resume}',
@@ -90,6 +93,22 @@ def test_checkpoint_carries_the_last_temperature(tmp_path):
 def test_by_iteration(tmp_path):
     _, network = run(tmp_path, epochs=1, duration=2, by_epoch=False, start=3, end=1)
     assert network.seen == pytest.approx([3, 2, 1, 1])
+
+
+def test_an_averaged_model_has_the_temperature_and_not_its_average(tmp_path):
+    ema = dict(type='EMAHook', momentum=0.01, update_buffers=True)
+    runner, network = run(tmp_path, epochs=1, duration=1, start=30, end=2, custom_hooks=[ema])
+    (hook,) = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    averaged = hook.ema_model.module.layer.attention.temperature.item()
+    assert averaged == pytest.approx(network.seen[-1]) == pytest.approx(9)
+
+
+@pytest.mark.parametrize('temperature', [0, -1, float('nan')])
+def test_temperature_out_of_range_is_refused(temperature):
+    with pytest.raises(ValueError, match='temperature must be positive'):
+        set_temperature(Network(), temperature)
+    with pytest.raises(ValueError, match='temperature must be positive'):
+        KernelAttention(4, temperature=temperature)
 
 
 def test_static_network_is_refused(tmp_path):

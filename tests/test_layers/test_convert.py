@@ -188,7 +188,25 @@ class TestLoadingADynamicState:
             dynamic_network(num_kernels=4).load_state_dict(state, strict=strict)
 
 
+def test_a_layer_under_two_names_stays_one_layer():
+    conv = nn.Conv2d(3, 3, 1)
+    network = nn.ModuleDict(dict(a=conv, b=conv))
+    assert make_dynamic(network) == ['a', 'b']
+    assert network['a'] is network['b']
+    assert isinstance(network['a'], DyConv2d)
+
+
+def test_an_exclusion_of_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"\['misspelt'\] matches none"):
+        make_dynamic(static_network(), exclude=['3', 'misspelt'])
+
+
 class TestWarmStartState:
+    def test_noise_of_a_kernel_of_one_element(self):
+        network = nn.Sequential(DyConv2d(1, 1, 1))
+        state = warm_start_state({'0.weight': torch.full((1, 1, 1, 1), 2.0)}, network, noise=0.1)
+        assert state['0.weight'].flatten().tolist() == [2.0] * 4
+
     def test_without_noise(self, static, x):
         network = dynamic_network()
         state = warm_start_state(static.state_dict(), network)
@@ -202,8 +220,7 @@ class TestWarmStartState:
         state = warm_start_state({'0.weight': static.weight.data}, nn.Sequential(network), noise=0.1)
         bank = state['0.weight']
         torch.testing.assert_close(bank.mean(0), static.weight.data, rtol=0, atol=1e-6)
-        # Centring over K = 4 kernels takes a quarter of the variance.
-        expected = 0.1 * static.weight.std().item() * 0.75**0.5
+        expected = 0.1 * static.weight.std().item()
         for kernel in bank:
             assert (kernel - static.weight).std().item() == pytest.approx(expected, rel=0.02)
 

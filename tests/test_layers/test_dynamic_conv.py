@@ -7,6 +7,7 @@ from mmcv.cnn import ConvModule
 from torch import nn
 
 from dyconv_pose.layers import DyConv2d, KernelAttention
+from dyconv_pose.layers.execution import forced_form
 
 GEOMETRIES = [
     dict(in_channels=6, out_channels=4, kernel_size=1),
@@ -203,6 +204,36 @@ def test_autocast_computes_in_bfloat16(kwargs, batch):
     torch.testing.assert_close(y.float(), layer(x), rtol=0.05, atol=0.1)
     y.float().sum().backward()
     assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize('form', [None, 'grouped'])
+def test_autocast_mixes_the_kernels_of_the_gradient(form):
+    """At a large temperature attention weights differ by less than bfloat16 can tell: they stay in float32."""
+    layer, x = make(in_channels=6, out_channels=4, kernel_size=3, temperature=300).float(), torch.randn(8, 6, 9, 7)
+    seen, product = [], torch.mm
+
+    def mm(a, b):
+        seen.append(product(a, b))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch, torch.autocast('cpu', torch.bfloat16), forced_form(form):
+        patch.setattr(torch, 'mm', mm)
+        layer(x)
+    assert len(seen) >= 2  # kernels and biases
+    assert {y.dtype for y in seen} == {torch.float32}
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+def test_autocast_leaves_doubles_alone_as_that_of_a_static_convolution(batch):
+    layer, x = make(in_channels=6, out_channels=4, kernel_size=3), torch.randn(batch, 6, 9, 7, dtype=torch.float64)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert nn.Conv2d(6, 4, 3).double()(x).dtype == layer(x).dtype == torch.float64
+
+
+def test_device_and_type_of_the_parameters():
+    layer = DyConv2d(6, 4, 3, device='meta', dtype=torch.float64)
+    tensors = [*layer.parameters(), *layer.buffers()]
+    assert {(t.device.type, t.dtype) for t in tensors} == {('meta', torch.float64)}
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])

@@ -10,9 +10,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmpose.registry import MODELS
 from mmpose.testing import get_packed_inputs
+from small_network import ROOT
 from torch import nn
 
+from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.layers import DyConv2d, dynamic_layers
+from dyconv_pose.models.dynamic import make_dynamic
 
 CONV_CFG = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 
@@ -43,7 +46,7 @@ NETWORKS = {
     'litehrnet': (dict(type='LiteHRNet', extra=LITEHRNET_EXTRA), ['stem.conv1.*', '*_weighting.*']),
     'cspnext': (dict(type='CSPNeXt', deepen_factor=0.167, widen_factor=0.375), ['stem.*', '*.attention.*']),
     'vipnas-mbv3': (dict(type='ViPNAS_MobileNetV3'), ['conv1.*', '*.se.*']),
-    'vipnas-res': (dict(type='ViPNAS_ResNet', depth=50), ['stem.*', '*.attention.*', '*.downsample.*']),
+    'vipnas-res': (dict(type='ViPNAS_ResNet', depth=50), ['*.attention.*', '*.downsample.*']),
     'shufflenetv2': (dict(type='ShuffleNetV2', widen_factor=0.5), ['conv1.*']),
 }
 
@@ -132,6 +135,24 @@ def test_kernels_start_as_the_static_ones_do(name):
         expected = static.get_submodule(n).weight
         if expected.numel() >= 2000:
             assert layer.weight.std().item() == pytest.approx(expected.std().item(), rel=0.1), n
+
+
+def test_the_parts_of_an_estimator_start_by_their_own_initialisers():
+    head = dict(type='HeatmapHead', in_channels=4, out_channels=17, deconv_out_channels=None)
+    init_cfg = [dict(type='Normal', layer='Conv2d', std=0.5, bias=0.25)]
+    backbone = dict(type='DyMobileNetV2', widen_factor=0.35, init_cfg=init_cfg)
+    network = nn.ModuleDict(dict(backbone=MODELS.build(backbone), head=MODELS.build(head)))
+    make_dynamic(network, CONV_CFG)
+    big = network.backbone.conv2.conv
+    assert big.weight.std().item() == pytest.approx(0.5, rel=0.05)
+    final = network.head.final_layer
+    assert final.weight.std().item() == pytest.approx(0.001, rel=0.3)
+
+
+def test_the_stem_of_litehrnet_is_static_in_its_config():
+    path = ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_dy-litehrnet-18_8xb64-210e_coco-256x192.py'
+    names = [name for name, _ in dynamic_layers(build_model(load_config(path)))]
+    assert names and not [name for name in names if 'stem' in name]
 
 
 @pytest.mark.parametrize('kind', ['pointwise', 'depthwise', 'dense'])

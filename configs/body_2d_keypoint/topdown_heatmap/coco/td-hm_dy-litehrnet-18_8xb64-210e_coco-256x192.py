@@ -9,6 +9,6 @@ model = dict(
         type='dynamic',
         network=_base_.model.backbone,
         conv_cfg=dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30),
-        exclude=['stem.conv1.*', '*_weighting.*'],
+        exclude=['stem.*', '*_weighting.*'],
     )
 )
