@@ -1,6 +1,5 @@
 # Static against dynamic on a few thousand photographs for a hundred epochs, since heatmaps trained from nothing say
-# little after the 16 of photographs_cpu.py: its networks and recipe, the cosine stretched; for one CPU core, 40 to 80
-# minutes a run.
+# little after the 16 of photographs_cpu.py: its networks and recipe, the cosine stretched; for one CPU core.
 _base_ = ['./photographs_cpu.py']
 
 title = 'Static against dynamic on a few thousand photographs, a hundred epochs'

@@ -1,5 +1,5 @@
 # Static against dynamic on a few thousand photographs, at 128x96, with heads a quarter as wide as the paper's: for
-# one CPU core, about 15 minutes a run.
+# one CPU core.
 _base_ = ['./_base_/photographs_128x96.py']
 
 title = 'Static against dynamic on a few thousand photographs, small networks on a CPU'

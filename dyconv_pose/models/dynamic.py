@@ -139,6 +139,6 @@ class DynamicMixin:
     ) -> None:
         super().__init__(**kwargs)
         if conv_cfg is not None:
-            names = [name for name, _ in self.named_modules()]
+            names = [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
             static = [pattern for pattern in self.static_convs if any(fnmatchcase(name, pattern) for name in names)]
             make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=static)

@@ -91,7 +91,9 @@ def make_sample_set(
         return False
     _make_room(out_dir, overwrite)
     out_dir.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text(json.dumps(parameters), encoding='utf-8')
+    draft = unfinished.with_suffix('.tmp')
+    draft.write_text(json.dumps(parameters), encoding='utf-8')
+    draft.replace(unfinished)  # whole or not there
     for split, count in zip(SPLITS, (num_train, num_val), strict=True):
         _write_split(out_dir, split, count, parameters, on_progress)
     unfinished.unlink()
