@@ -41,6 +41,33 @@ def coco_content(num_images=4, persons_per_image=2, seed=0):
     return dict(images=images, annotations=annotations, categories=[dict(id=1, name='person', keypoints=NAMES)])
 
 
+def edited(**changes):
+    """The annotations with changes to the second one; ``None`` removes a key."""
+    content = coco_content()
+    for key, value in changes.items():
+        if value is None:
+            del content['annotations'][1][key]
+        else:
+            content['annotations'][1][key] = value
+    return content
+
+
+def every(**changes):
+    """The annotations with the same changes to each."""
+    content = coco_content()
+    for annotation in content['annotations']:
+        annotation.update(changes)
+    return content
+
+
+def without(key):
+    """The annotations, none of which has the key."""
+    content = coco_content()
+    for annotation in content['annotations']:
+        del annotation[key]
+    return content
+
+
 def write_coco(folder, num_images=4):
     """Writes training and validation images and annotations; returns the folder."""
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ PROOFS = (
     'tests/test_robustness',
     'tests/test_apis/test_checkpoint.py',
     'tests/test_apis/test_resume.py',
-    'tests/test_datasets/test_checks.py',
+    'tests/test_datasets/test_rules.py',
     'tests/test_engine/test_checkpoints.py',
     'tests/test_engine/test_numerics.py',
     'tests/test_layers/test_dynamic_conv_fuzz.py',
