@@ -5,3 +5,10 @@ _base_ = ['./drawn_cpu.py']
 
 title = 'The same on drawn people with four new seeds, fixed beforehand'
 seeds = [4, 5, 6, 7]
+
+# What the attention does meanwhile is logged, which changes nothing of the training.
+networks = {
+    'dy-mobilenetv3-small': dict(
+        options={'default_hooks.attention': dict(type='AttentionLogHook', interval=60)},
+    ),
+}
