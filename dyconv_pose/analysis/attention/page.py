@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dyconv_pose.analysis.markdown import markdown_table
+from dyconv_pose.experiments.statistics import summarise
+
+from .several import changes, check_alike, findings_of_several, interval
 
 FOLDER = Path('results/attention')
 
@@ -30,6 +33,10 @@ shows, for any trained dynamic network, on the test set of its config:
   of one resolution alone. `mean` is the data set's mean attention, one static network for all images; `max` each
   image's largest share alone; `uniform` equal shares; `shuffle` the attention of another image.
 
+One network shows what one training happened to find. Of several that differ in their seed alone,
+`python tools/compare_attention.py RECORD.json RECORD.json ... --out FIGURE.png` says what they have in common: below,
+brackets are Student's 95% intervals of the mean over such networks.
+
 During a training, `default_hooks = dict(attention=dict(type='AttentionLogHook'))` logs entropy and dependence on the
 image for every layer, to every backend of the visualiser: MMEngine's local one (`scalars.json`) and TensorBoard
 (`visualizer = dict(vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])`, which needs
@@ -52,15 +59,20 @@ def attention_page(root: Path) -> str:
         parts.append('No network has been inspected yet.\n')
     for path in paths:
         parts.append(_section(root, path))
+    for folder in sorted(path for path in (root / FOLDER).iterdir() if path.is_dir()):
+        parts.append(_section_of_several(root, folder))
     return '\n'.join(parts)
 
 
 def _section(root: Path, path: Path) -> str:
     record = json.loads(path.read_text())
     metric, layers = record['metric'], record['layers']
-    (config,) = sorted((root / 'configs').rglob(record['config']))[:1]
-    link = f'[`{record["config"]}`](../{config.relative_to(root).as_posix()})'
-    lines = [f'## {record["title"]}', '', f'{link}, `{record["checkpoint"]}`, on {record["persons"]} persons.', '']
+    lines = [
+        f'## {record["title"]}',
+        '',
+        f'{_config_link(root, record)}, `{record["checkpoint"]}`, on {record["persons"]} persons.',
+        '',
+    ]
     lines += [f'- {sentence}' for sentence in findings(record)]
     for name, what in (('layers', 'attention by layer'), ('images', 'single images'), ('replaced', 'replaced')):
         picture = f'attention_{path.stem}_{name}.png'
@@ -81,11 +93,49 @@ def _section(root: Path, path: Path) -> str:
         ]
     header = ['layer', 'output', 'entropy', 'of mean', 'dependence', 'largest share', 'dead', 'similarity']
     rows = [_layer_row(layer) for layer in layers]
-    versions = ', '.join(f'{name} {number}' for name, number in record['versions'].items())
     lines += ['', '<details><summary>Every layer</summary>', '', markdown_table(header, rows), '</details>', '']
     file = f'{FOLDER.as_posix()}/{path.name}'
-    lines += [f'Record: [`{file}`](../{file}). {record["machine"]}; {versions}.', '']
+    lines += [f'Record: [`{file}`](../{file}). {_origin(record)}', '']
     return '\n'.join(lines)
+
+
+def _section_of_several(root: Path, folder: Path) -> str:
+    paths = sorted(folder.glob('*.json'))
+    records = [json.loads(path.read_text()) for path in paths]
+    check_alike(records)
+    first, metric = records[0], records[0]['metric']
+    runs = ', '.join(path.stem for path in paths)
+    persons = f'{_config_link(root, first)}, {len(records)} networks ({runs}), on {first["persons"]} persons.'
+    lines = [f'## {first["title"]}', '', persons, '', *(f'- {found}' for found in findings_of_several(records))]
+    picture = f'attention_{folder.name}.png'
+    if (root / 'docs/images' / picture).is_file():
+        lines += ['', f'![attention of several networks](images/{picture})']
+    trained = summarise([100 * record['scores'][metric] for record in records])
+    kinds = list(first['replaced']['all'])
+    rows = [
+        [group, str(first['groups'][group]), *(interval(changes(records, group, kind)) for kind in kinds)]
+        for group in first['replaced']
+    ]
+    header = ['layers', 'how many', *(f'{metric}, {kind}' for kind in kinds)]
+    lines += [
+        '',
+        f'As trained: {trained.mean:.1f} ± {trained.spread:.1f} {metric}. Changes from there in points:',
+        '',
+        markdown_table(header, rows),
+        f'Records: [`{FOLDER.as_posix()}/{folder.name}`](../{FOLDER.as_posix()}/{folder.name}). {_origin(first)}',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+def _config_link(root: Path, record: Mapping) -> str:
+    (config,) = sorted((root / 'configs').rglob(record['config']))[:1]
+    return f'[`{record["config"]}`](../{config.relative_to(root).as_posix()})'
+
+
+def _origin(record: Mapping) -> str:
+    versions = ', '.join(f'{name} {number}' for name, number in record['versions'].items())
+    return f'{record["machine"]}; {versions}.'
 
 
 def findings(record: Mapping) -> list[str]:
