@@ -11,5 +11,5 @@ cost --append --keep-memory --batches 16 --rounds 3
 cost --append --keep-memory --batches 8 --rounds 4 --work --variants "${both[@]}"
 cost --append --keep-memory --batches 32 64 --rounds 3 --memory --variants "${both[@]}"
 cost --append --keep-memory --batches 1 --threads 1 2 --rounds 12 --in-a-row 9 --deployed --parts infer --work \
-    --variants "${both[@]}" 'static, contiguous'
+    --variants "${both[@]}" 'static, contiguous' 'dynamic, contiguous'
 cost --append --keep-memory --networks res18 --batches 16 --rounds 4 --work --memory --variants "${both[@]}"

@@ -13,6 +13,7 @@ from mmpose.codecs import MSRAHeatmap
 from mmpose.models.heads import HeatmapHead
 from torch import nn
 
+from dyconv_pose.engine.memory_format import use_channels_last
 from dyconv_pose.inference import Fallback, HeatmapStage, HogPersons, KeypointSet, PersonSource, PoseEstimator
 from dyconv_pose.inference.topdown import Estimate, PersonStage, Sample, TopdownSpec
 
@@ -163,6 +164,8 @@ def _metainfo(config: Config) -> dict:
 def _move(model: nn.Module, device: str) -> None:
     try:
         model.to(device)
+        if torch.device(device).type == 'cpu':
+            use_channels_last(model)  # in which PyTorch's convolutions are quicker
     except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
         first = str(error).splitlines()[0]
         raise ValueError(

@@ -3,12 +3,11 @@
 import copy
 from dataclasses import dataclass
 
-import torch
 from mmcv.cnn import ConvModule
-from mmcv.cnn.bricks import Conv2dAdaptivePadding, wrappers
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DyConv2d
 
 from .layers import DeployedDyConv2d
@@ -47,9 +46,6 @@ PLANS = {
     'batch_1': Plan('grouped', 'grouped', 'grouped', 'sum'),
 }
 
-#: Static convolutions whose output a scaled kernel scales. Other subclasses may normalise their kernels.
-_STATIC = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d, Conv2dAdaptivePadding)
-
 
 class PoseNetwork(nn.Module):
     """A pose estimator of MMPose as a plain function from input to heatmaps.
@@ -79,7 +75,7 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
 
     Returns:
         A copy of the same class in evaluation mode, without gradients, that computes the same function; in
-        channels_last where it stays in torch and has ordinary convolutions alone.
+        channels_last where it stays in torch.
 
     Raises:
         ValueError: The plan is unknown, or gives a layer a form that does not fit it.
@@ -91,10 +87,8 @@ def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
     model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
     _fold_within(holder, plan)
-    others = [m for m in holder.modules() if isinstance(m, (DeployedDyConv2d, nn.Conv2d)) and type(m) not in _STATIC]
-    if plan == PLANS['torch'] and not others:
-        # PyTorch follows the layout of the kernels, which is quicker where they are constant, not where they are mixed.
-        holder.to(memory_format=torch.channels_last)
+    if plan == PLANS['torch']:  # PyTorch follows the layout of the kernels
+        use_channels_last(holder)
     return holder[0]
 
 
@@ -114,7 +108,7 @@ def _fold_within(parent: nn.Module, plan: Plan) -> None:
             continue
         if previous is not None:
             parent._modules[previous[0]] = _deployed(previous[1], plan)
-        is_conv = isinstance(child, DyConv2d) or type(child) in _STATIC
+        is_conv = isinstance(child, DyConv2d) or type(child) in PLAIN_CONVS
         previous = (name, child) if is_conv and foldable else None
         if previous is None:
             if isinstance(child, DyConv2d):

@@ -1,14 +1,27 @@
 """The memory format in which a CPU, or a GPU with tensor cores, runs convolutions quickest."""
 
 import torch
+from mmcv.cnn.bricks import Conv2dAdaptivePadding, wrappers
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
+from torch import nn
+
+#: Static convolutions with their kernels as they are. Other subclasses may normalise them, and read them as if they
+#: were contiguous.
+PLAIN_CONVS = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d, Conv2dAdaptivePadding)
+
+
+def use_channels_last(model: nn.Module) -> None:
+    """Stores the kernels of a network's plain convolutions in channels_last; its features then follow by themselves."""
+    for module in model.modules():
+        if type(module) in PLAIN_CONVS:
+            module.to(memory_format=torch.channels_last)
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Stores the network's weights in PyTorch's channels_last format; its features then follow by themselves.
+    """Stores the network's kernels in PyTorch's channels_last format; its features then follow by themselves.
 
     What the network computes does not change but for rounding; checkpoints hold the same tensors.
     """
@@ -17,4 +30,4 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Converts the network before it runs for the first time."""
-        runner.model.to(memory_format=torch.channels_last)
+        use_channels_last(runner.model)

@@ -112,8 +112,9 @@ def test_a_normalisation_before_its_convolution_is_not_folded():
     assert distance(deployed(x), block(x)) < 1e-12
 
 
-def test_static_networks_that_stay_in_torch_are_channels_last():
-    network, x = network_and_input('head-a')
+@pytest.mark.parametrize('name', ['head-a', 'head-b'])
+def test_what_stays_in_torch_is_channels_last(name):
+    network, x = network_and_input(name)
     deployed = to_deploy(network)
     assert deployed(x).is_contiguous(memory_format=torch.channels_last)
     assert to_deploy(network, 'any_batch')(x).is_contiguous()
