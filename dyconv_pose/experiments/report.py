@@ -24,19 +24,23 @@ given again at any time, and a second copy of it beside the first takes the runs
 ```bash
 python tools/experiment.py run EXPERIMENT        # execute what is not recorded yet, in work_dirs/<experiment>
 python tools/experiment.py status EXPERIMENT     # what is finished, in progress, waiting
-python tools/experiment.py report EXPERIMENT     # these tables, and the learning curves
+python tools/experiment.py report EXPERIMENT     # these tables; with --curves FILE.png the learning curves too
 ```
 
-Each finished run is a line of JSON in `results/<experiment>.jsonl`: config, seed, revision, versions, machine, epochs,
-seconds, scores, loss. The last checkpoint is scored, never the best one, which would be chosen on the pictures it is
-scored on. Minutes are the median of the runs, some of which shared their machine with others or were paused. "±" is the
-standard deviation over seeds. A difference is that of two networks with the same seed, given as mean and, in brackets,
-Student's 95% interval over the seeds' differences, so it says how far these networks on this data differ by more than
-the chance of training, and nothing about other data. Of several metrics the first was chosen beforehand.
-"""
+The records of this repository count as finished: to repeat an experiment, give files and folders of your own
+(`--results mine.jsonl --work-dir work_dirs/mine`). The photographs are [a small part of COCO and of Leeds Sports Pose
+Extended](data.md#the-photographs-of-the-experiments).
 
-#: Comparisons from which the report warns of those that chance makes.
-_MANY = 5
+Each finished run is a line of JSON in `results/<experiment>.jsonl`: config, digest of the recipe, seed, revision,
+versions, machine, epochs, seconds, scores, loss. The last checkpoint is scored, never the best one, which would be
+chosen on the pictures it is scored on. The runs of an experiment have one recipe, but not all were of one revision of
+the code; "+" marks a revision with changes that were not committed yet. Minutes are the median of the experiment's own
+runs, some of which shared their machine with others or were paused. "±" is the standard deviation over seeds. A
+difference is that of two networks with the same seed, given as mean and, in brackets, Student's 95% interval over the
+seeds' differences, so it says how far these networks on this data differ by more than the chance of training, and
+nothing about other data. Where networks have different numbers of seeds, it is not the difference of their means. Of
+several metrics the first was chosen beforehand.
+"""
 
 
 def experiments_page(root: Path) -> str:
@@ -104,12 +108,24 @@ def verdicts(experiment: Experiment, by_network: Mapping[str, Sequence[Mapping]]
     for new, old in experiment.comparisons:
         differences = _differences(by_network, new, old, metric)
         lines.append(f'- {new} against {old}: {verdict(list(differences.values()), metric)}')
-    if len(lines) >= _MANY:
-        lines.append(
-            f'\nOf the {len(lines)} intervals one in twenty is expected to exclude 0 by chance alone: '
-            'one that does is no finding yet.'
-        )
-    return '\n'.join(lines) + '\n'
+    return '\n'.join([*lines, *_warning(experiment, by_network)]) + '\n'
+
+
+def _warning(experiment: Experiment, by_network: Mapping[str, Sequence[Mapping]]) -> list[str]:
+    """What must be known of a table of many intervals."""
+    found = [
+        summarise(list(differences.values()))
+        for new, old in experiment.comparisons
+        for value in (*experiment.metrics, 'training loss')
+        if len(differences := _differences(by_network, new, old, value)) > 1
+    ]
+    if not found:
+        return []
+    excluding = sum(summary.excludes_zero for summary in found)
+    return [
+        f'\nOf the {len(found)} intervals of this table {excluding or "none"} exclude{"s" * (excluding == 1)} 0; '
+        'where nothing differs one in twenty does, by chance alone.'
+    ]
 
 
 def verdict(differences: Sequence[float], metric: str) -> str:
@@ -129,13 +145,14 @@ def verdict(differences: Sequence[float], metric: str) -> str:
 def _network_row(experiment: Experiment, name: str, records: Sequence[Mapping], root: Path) -> list[str]:
     run = next(run for run in experiment.runs if run.network == name)
     cost = count_config(run.config(root))
-    minutes = median(record['training_seconds'] / 60 for record in records)
+    minutes = [record['training_seconds'] / 60 for record in records if 'reused_from' not in record]
+    planned = sum(run.network == name for run in experiment.runs)
     return [
         f'`{name}`',
-        str(len(records)),
+        f'{len(records)} of {planned}' if len(records) < planned else str(len(records)),
         f'{cost.params / 1e6:.2f}M',
         f'{cost.madds / 1e6:.1f}M',
-        f'{minutes:.0f}',
+        f'{median(minutes):.0f}' if minutes else '-',
         _spread(summarise([record['final_loss'] for record in records]), '.5f'),
         *(_spread(summarise([100 * _value(r, metric) for r in records]), '.2f') for metric in experiment.metrics),
     ]

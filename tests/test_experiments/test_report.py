@@ -56,11 +56,21 @@ def test_verdicts_claim_no_more_than_they_may():
     assert 'excludes 0' in verdict([-0.02, -0.0201, -0.0199], 'AP')
 
 
-def test_many_comparisons_come_with_a_warning(experiment_file, records):
+def test_intervals_are_counted(experiment_file, records):
     experiment = load_experiment(experiment_file)
-    assert 'by chance alone' not in tables(experiment, records)
-    many = replace(experiment, comparisons=(('dynamic', 'static'),) * 5)
-    assert 'Of the 5 intervals one in twenty' in tables(many, records)
+    assert 'Of the 2 intervals of this table 2 exclude 0;' in tables(experiment, records)  # of AP and of the loss
+    twice = replace(experiment, comparisons=(('dynamic', 'static'), ('static', 'static')))
+    assert 'Of the 4 intervals of this table 2 exclude 0;' in tables(twice, records)
+    assert 'intervals' not in tables(experiment, [record for record in records if record['seed'] == 0])
+
+
+def test_runs_of_another_experiment_count_but_not_their_minutes(experiment_file, records):
+    reused = [record | dict(reused_from='other', training_seconds=1200) for record in records[:1]]
+    experiment = load_experiment(experiment_file)
+    (row,) = [line for line in tables(experiment, reused).splitlines() if line.startswith('| `static`')]
+    assert row.split(' | ')[1] == '1 of 2' and row.split(' | ')[4] == '-'
+    (row,) = [line for line in tables(experiment, reused + records[1:]).splitlines() if line.startswith('| `static`')]
+    assert row.split(' | ')[4] == '2'
 
 
 def test_curves(experiment_file, records, tmp_path):

@@ -1,7 +1,7 @@
-# The recipe of the experiments at 128x96. It was fixed on the static network alone (photographs_recipe_cpu.py) and is
-# the same for all: Adam and batches of 16 as in the configs, the learning rate falling along a cosine, and the loss a
-# thousand times as large: of the mean of squares, gradients are so small that the number that Adam adds to their root
-# matters.
+# The recipe of the experiments at 128x96. It was fixed with the static network alone (photographs_recipe_cpu.py has a
+# part of that) and is the same for all: Adam and batches of 16 as in the configs, the learning rate falling along a
+# cosine, and the loss a thousand times as large: of the mean of squares, gradients are so small that the number that
+# Adam adds to their root matters.
 _epochs = 16
 _schedule = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
