@@ -1,6 +1,7 @@
 """The page on training with the whole of COCO: commands, and what is estimated of time and memory."""
 
 import json
+import math
 from pathlib import Path
 
 from dyconv_pose.datasets.coco_release import COCO_2017
@@ -51,7 +52,8 @@ CONFIG={folder}/td-hm_dy-mobilenetv2-x0.5-bneck_8xb64-210e_coco-256x192.py
 tools/dist_train.sh $CONFIG 8 --amp --work-dir work_dirs/coco/dynamic --cfg-options randomness.seed=0
 # one GPU: a batch of 64, the learning rate scaled to it
 python tools/train.py $CONFIG --amp --auto-scale-lr --work-dir work_dirs/coco/dynamic --cfg-options randomness.seed=0
-# continue after an interruption
+# continue after an interruption, on eight GPUs or on one
+tools/dist_train.sh $CONFIG 8 --amp --work-dir work_dirs/coco/dynamic --resume
 python tools/train.py $CONFIG --amp --auto-scale-lr --work-dir work_dirs/coco/dynamic --resume
 
 python tools/test.py $CONFIG work_dirs/coco/dynamic/epoch_210.pth --out work_dirs/coco/dynamic/metrics.json
@@ -134,6 +136,6 @@ def coco_run_page(root: Path) -> str:
         machine=cost['machine'],
         per_core=1 / seconds,
         core_hours=seconds * train.persons * _EPOCHS / 3600,
-        cores=1000 * seconds,
+        cores=math.ceil(1000 * seconds),
         versions=', '.join(f'{name} {number}' for name, number in cost['versions'].items()),
     )

@@ -18,7 +18,12 @@ def operator_page(root: Path) -> str:
     Returns:
         Markdown.
     """
-    return _PAGE.format(networks=_networks(root / NETWORKS), layers=_layers(root / LAYERS), work=_work(root / NETWORKS))
+    return _PAGE.format(
+        networks=_networks(root / NETWORKS),
+        clearing=_clearing(root / NETWORKS),
+        layers=_layers(root / LAYERS),
+        work=_work(root / NETWORKS),
+    )
 
 
 def _networks(path: Path) -> str:
@@ -29,7 +34,8 @@ def _networks(path: Path) -> str:
         threads = f'{result["threads"]} thread{"s" if result["threads"] > 1 else ""}'
         folded = ', folded by `to_deploy`' if result['deployed'] else ''
         kept = ', memory kept' if result.get('keep_memory') else ''
-        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}{folded}{kept}\n')
+        turns = f'{result["rounds"]} turns' + (f' of {result["in_a_row"]}' if result['in_a_row'] > 1 else '')
+        parts.append(f'### {result["network"]}, batch {result["batch"]}, {threads}{folded}{kept}\n\n{turns}\n')
         present = [part for part in ('infer', 'step') if part in result]
         memory = result.get('step_peak_mib', {})
         rows = []
@@ -43,6 +49,24 @@ def _networks(path: Path) -> str:
         header = ['network', *(text for part in present for text in (f'{names[part]}: ratio', 'ms'))]
         parts.append(markdown_table([*header, *(['peak MiB'] if memory else [])], rows, left=1))
     return '\n'.join([_source(record), '', *parts])
+
+
+def _clearing(path: Path) -> str:
+    """How much longer networks take where memory is not kept, as parts of the time that they take where it is."""
+    results = json.loads(path.read_text())['results'] if path.is_file() else []
+    by_setting = {}
+    for result in results:
+        if not result['deployed']:
+            setting = (result['network'], result['batch'], result['threads'], result['amp'])
+            by_setting.setdefault(setting, {})[bool(result.get('keep_memory'))] = result
+    shares = [
+        pair[False][part][name]['median_ms'] / pair[True][part][name]['median_ms'] - 1
+        for pair in by_setting.values()
+        if len(pair) == 2
+        for part in ('infer', 'step')
+        for name in pair[False][part]
+    ]
+    return f'{min(shares):.1f} to {max(shares):.1f}' if shares else 'some'
 
 
 def _work(path: Path) -> str:
@@ -96,21 +120,22 @@ overrides it for experiments. On a CPU:
 - A pointwise layer is a matrix product for each sample. Large ones are oneDNN's, as PyTorch's convolutions are, a call
   for each sample; small ones are `torch.bmm`'s, one call for all, which is MKL's and slower on AMD's processors, the
   only ones measured ([`layers/products.py`](../dyconv_pose/layers/products.py)).
-- oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, several times
-  slower than all the rest of the layer, with stride 2 and many channels a hundred times. Here they are taken in strips
-  of three columns ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin,
-  has no such way; in the paper's light head (5x5) that is much of its training step.
+- oneDNN computes the weight gradient of depthwise kernels wider than three columns by a general routine, slower than
+  all the rest of the layer. Here they are taken in strips of three columns
+  ([`layers/depthwise.py`](../dyconv_pose/layers/depthwise.py)). `nn.Conv2d`, and so the static twin, has no such way;
+  in the paper's light head (5x5) that is much of its training step.
 
 ## Whole networks
 
-At 256x192 with random weights. Ratios are to the static twin in the quicker of its two memory formats, of medians; all
-networks of a table took turns in one process, and the quartiles say how quiet the machine was. `grouped` and `branches`
-are the forms common elsewhere. The peak counts parameters, gradients, both of Adam's moments and all that a step holds.
+At 256x192 with random weights. Ratios are of medians, to the static twin in channels_last, which is the quicker of its
+two memory formats wherever both are in a table. All networks of a table took turns in one process; "turns" says how
+many, and the quartiles of so few how quiet the machine was. `grouped` and `branches` are the forms common elsewhere.
+The peak counts parameters, gradients, both of Adam's moments and all that a step holds.
 
 "Memory kept": by default the C library gives the memory of large features back when it is freed, and the system clears
-every page of it when it is asked for again. That takes about as long as computing, for static networks as for dynamic
-ones; `KeepMemoryHook` ([Training](train.md#on-a-cpu)) ends it. Both are measured: what is kept makes all networks
-quicker, and, the rest being equal, makes the difference between them a larger part.
+every page of it when it is asked for again. In these tables that takes {clearing} times as long as computing;
+`KeepMemoryHook` ([Training](train.md#on-a-cpu)) ends it. Both are measured: what is kept makes all networks quicker,
+and, the rest being equal, makes the difference between them a larger part.
 
 ```bash
 bash benchmarks/network_cost.sh
@@ -122,7 +147,9 @@ bash benchmarks/network_cost.sh
 Every dynamic layer of a network alone, forward and as a training step, summed over the network. A layer alone has its
 features in the cache, which flatters the static one: the sums are for choosing among forms.
 `by_channel, MKL` is what `by_channel` was without oneDNN's products. Memory is kept. `rule` takes one of the two ways
-in tiles for each layer: how far it is from that way says how much chance is in the figures.
+in tiles for each layer: how far it is from that way says how much chance is in the figures. Depthwise layers have
+`by_sample` alone, and it stands for the others there. `CondConv2d` is timm's, a sigmoid in place of the softmax and one
+grouped convolution; it needs `pip install -r requirements/benchmarks.txt`.
 
 ```bash
 python benchmarks/layer_cost.py --rounds 3 --out benchmarks/results/layer_cost.json

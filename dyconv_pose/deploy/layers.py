@@ -40,9 +40,9 @@ class DeployedDyConv2d(nn.Module):
         aggregation: One of :data:`AGGREGATIONS`.
 
     Attributes:
-        bank: The K kernels, one tensor each (1, C_out, C_in / G * k * k) where they are mixed as a sum, and else all in
-            one (K, C_out, C_in / G * k * k). In the form ``'product'`` the elements of a kernel come before its
-            channels.
+        bank: The K kernels, one tensor each (1, C_out, C_in / G * k * k) where a form that mixes kernels does so as a
+            sum, and else all in one (K, C_out, C_in / G * k * k). In the form ``'product'`` the elements of a kernel
+            come before its channels.
         bank_scale: (C_out, 1), by which kernels that are stored as integers are multiplied, or ``None``.
         squeeze_scale: (hidden, 1), the same of the attention's first layer.
         bias: (K, C_out) where the source has biases, else ``None``.

@@ -54,13 +54,16 @@ class ExportedModel:
         """Reads what :meth:`to_json` wrote.
 
         Raises:
-            ValueError: The text is something else, or was written by a newer version.
+            ValueError: The text is something else, or was written by a version with another format.
         """
         content = json.loads(text)
-        if content.pop('format') != FORMAT:
-            raise ValueError('written by another version of dyconv_pose')
-        spec = TopdownSpec.from_dict(content.pop('spec'))
-        return cls(spec=spec, keypoint_set=KeypointSet.from_dict(content.pop('keypoint_set')), **content)
+        try:
+            if content.pop('format') != FORMAT:
+                raise ValueError('written by another version of dyconv_pose')
+            spec = TopdownSpec.from_dict(content.pop('spec'))
+            return cls(spec=spec, keypoint_set=KeypointSet.from_dict(content.pop('keypoint_set')), **content)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f'it is not what this project writes ({type(error).__name__}: {error})') from error
 
 
 def read_exported(path: str | Path) -> ExportedModel:
@@ -84,7 +87,7 @@ def read_exported(path: str | Path) -> ExportedModel:
         raise ValueError(f'A model must carry the metadata of dyconv_pose, "{path}" has none: {remedy}.')
     try:
         return ExportedModel.from_json(entries[METADATA_KEY])
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f'The metadata of "{path}" cannot be used, {error}: {remedy} again.') from error
 
 

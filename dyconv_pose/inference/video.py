@@ -76,7 +76,7 @@ class FrameWriter:
         self._size: tuple[int, int] = (0, 0)
 
     def write(self, frame: np.ndarray) -> None:
-        """Appends a frame; the first one sets the video's size, which must be even.
+        """Appends a frame; the first one sets the video's size, rounded up to even numbers.
 
         Raises:
             ValueError: The file cannot be written.

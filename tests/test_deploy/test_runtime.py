@@ -23,6 +23,12 @@ def seen(batches):
     return session
 
 
+@pytest.mark.parametrize('text', ['{}', '[]', '3', 'null', '"text"', '{"format": 2, "spec": {}, "keypoint_set": {}}'])
+def test_what_is_no_metadata_is_a_value_error(text):
+    with pytest.raises(ValueError, match='not what this project writes|another version'):
+        ExportedModel.from_json(text)
+
+
 def test_metadata_survive_json():
     assert ExportedModel.from_json(MODEL.to_json()) == MODEL
 
