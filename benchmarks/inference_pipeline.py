@@ -2,9 +2,10 @@
 
 MMPoseInferencer takes one picture at a time, with all of its persons as one batch, whatever ``batch_size`` it is
 given; this project batches persons across pictures. So the two are compared on pictures of one person and on pictures
-of as many persons as a batch holds.
+of as many persons as a batch holds. Both run in one process, which keeps the memory that it frees, as tools/infer.py
+does and MMPose's tools do not; without that both would be slower.
 
-    python benchmarks/inference_pipeline.py --out benchmarks/results/inference_pipeline.json
+    python benchmarks/inference_pipeline.py --rounds 6 --out benchmarks/results/inference_pipeline.json
 """
 
 import argparse
@@ -23,6 +24,7 @@ from mmengine.structures import InstanceData
 
 from dyconv_pose.apis import load_estimator  # first, since it makes MMPose importable
 from dyconv_pose.cli import run
+from dyconv_pose.engine.keep_memory import keep_freed_memory
 from dyconv_pose.inference import CocoBoxes, Picture, PoseEstimator, read_picture
 from dyconv_pose.inference.heatmaps import average_with_flipped, decode, to_picture
 
@@ -169,6 +171,7 @@ def main() -> None:
     if args.clock == 'cpu':
         global clock
         clock = time.process_time
+    keep_freed_memory()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     torch.manual_seed(0)

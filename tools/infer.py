@@ -70,7 +70,10 @@ def load(args: argparse.Namespace, persons: PersonSource) -> PoseEstimator:
             'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
         )
     from dyconv_pose.apis.estimator import load_estimator
+    from dyconv_pose.engine.keep_memory import keep_freed_memory
 
+    if args.device == 'cpu':
+        keep_freed_memory()
     return load_estimator(*args.network, device=args.device, trust=args.trust_checkpoint, **options)
 
 

@@ -228,10 +228,13 @@ difference counts. Measured are: {pictures}.
 ## Inference around the network
 
 ```bash
-python benchmarks/inference_pipeline.py --out benchmarks/results/inference_pipeline.json
+python benchmarks/inference_pipeline.py --rounds 6 --out benchmarks/results/inference_pipeline.json
 ```
 
 {pipeline}
+Both run in one process, which keeps the memory that it frees, as `tools/infer.py` does and MMPose's tools do not.
+`MMPoseInferencer` takes one picture at a time; batches are of persons, here across pictures.
+
 What the tool is: [the page on inference](../docs/infer.md#speed); what exported files are and how they are made:
 [the page on deploying](../docs/deploy.md).
 """

@@ -37,7 +37,13 @@ def root(tmp_path):
     drawn = {**WHERE, 'checkpoint': 'a.pth', 'ap_of_torch': 0.51357, 'persons': 12, 'rows': [accuracy]}
     dynamic = {'Convolution': 2.0, 'FullyConnectedCompressed': 0.25, 'Reorder': 0.5, 'Softmax': 0.125}
     profile = {**WHERE, 'network': 'Net', 'milliseconds': {'static': {'Convolution': 1.5}, 'dynamic': dynamic}}
+    against = {'persons_per_picture': 4, 'pictures_per_second': 2.5, 'mmpose_pictures_per_second': 1.25}
+    against |= {'times_as_fast': 2.0, 'largest_difference_px': 0.25}
+    pipeline = {**WHERE, 'config': 'net.py', 'flip_test': True, 'batch_size': 16, 'threads': 2}
+    pipeline |= {'milliseconds_per_person': {'read': 0.5, 'network': 7.0}, 'around_the_network_over_network': 0.0714}
+    pipeline |= {'against_mmpose': [against]}
     for name, content in (
+        ('inference_pipeline', pipeline),
         ('deploy_latency', {'Net': {**WHERE, 'rows': rows}}),
         ('deploy_accuracy', {'drawn people': drawn}),
         ('openvino_profile', profile),
@@ -54,4 +60,5 @@ def test_figures_are_those_of_the_files(root):
     assert '| openvino, any batch | all in int8 | 1.2 | 0.5123 | -0.0012 | 3.46 | 3.21% |' in page
     assert "| the attention's fully-connected layers | 0.00 | 0.25 |" in page
     assert '| all else | 0.00 | 0.62 |' in page and '| sum | 1.50 | 2.88 |' in page
+    assert '|  | 0.50 | 7.00 |' in page and '| 4 | 2.50 | 1.25 | 2.00 | 0.25 |' in page and 'takes 7.1% of' in page
     assert 'a machine; torch 9.9' in page

@@ -35,7 +35,7 @@ def test_check_fails_where_a_page_is_old(monkeypatch, capsys):
 def test_links_lead_somewhere(name):
     links = re.findall(r'\]\(([^)]+)\)', (ROOT / name).read_text())
     files = [link.partition('#')[0] for link in links]
-    assert not [file for file in files if not (ROOT / name).parent.joinpath(file).is_file()]
+    assert not [file for file in files if not (ROOT / name).parent.joinpath(file).exists()]
 
 
 def test_every_network_of_the_paper_is_listed():

@@ -69,7 +69,8 @@ def findings_of_several(records: Sequence[Mapping]) -> list[str]:
     for kind, what in {'mean': 'the mean attention, a static network', 'shuffle': "another image's attention"}.items():
         if kind in records[0]['replaced']['all']:
             summary = changes(records, 'all', kind)
-            sentences.append(f'With {what}, in every layer, {metric} changes by {interval(summary)} points.')
+            shown = '' if summary.excludes_zero else ': no difference is shown'
+            sentences.append(f'With {what}, in every layer, {metric} changes by {interval(summary)} points{shown}.')
     return sentences
 
 
