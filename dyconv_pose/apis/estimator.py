@@ -13,6 +13,7 @@ from mmpose.codecs import MSRAHeatmap
 from mmpose.models.heads import HeatmapHead
 from torch import nn
 
+from dyconv_pose.engine.keep_memory import is_freed_memory_kept
 from dyconv_pose.engine.memory_format import use_channels_last
 from dyconv_pose.inference import Fallback, HeatmapStage, HogPersons, KeypointSet, PersonSource, PoseEstimator
 from dyconv_pose.inference.topdown import Estimate, PersonStage, Sample, TopdownSpec
@@ -23,20 +24,21 @@ from .config import build_model, load_config
 #: The steps of a test pipeline that :class:`HeatmapStage` does.
 _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInputs')
 
-#: Pixels of input that go through a network at once on a CPU.
+#: Pixels of input that go through a network at once on a CPU, where memory is not kept.
 _PART_PIXELS = 2 * 256 * 192
 
 
 class TorchNetwork:
     """A pose network of MMPose as a plain function of arrays.
 
-    On a CPU a batch goes through in parts, whose features fit into the caches: a whole one would wait for the memory
-    (at 256x192, 16 persons at once take up to 1.7 times as long as 16 in parts of two).
+    On a CPU a batch goes through in parts, unless the process keeps the memory that it frees
+    (:func:`~dyconv_pose.engine.keep_memory.keep_freed_memory`): the system would give memory for the features of a
+    whole one anew each time, and clear it. Where it is kept, a whole batch is the quicker way.
 
     Args:
         model: The estimator, with a backbone and a head.
-        part: How many persons go through at once; ``None`` means on a CPU as many as have the pixels of two inputs of
-            256x192, and elsewhere the whole batch.
+        part: How many persons go through at once; ``None`` means the whole batch where memory is kept and on other
+            devices than a CPU, and else as many as have the pixels of two inputs of 256x192.
     """
 
     def __init__(self, model: nn.Module, part: int | None = None) -> None:
@@ -46,7 +48,8 @@ class TorchNetwork:
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
         device = next(self.model.parameters()).device
-        fitting = len(batch) if device.type != 'cpu' else max(_PART_PIXELS // (batch.shape[2] * batch.shape[3]), 1)
+        is_whole = device.type != 'cpu' or is_freed_memory_kept()
+        fitting = len(batch) if is_whole else max(_PART_PIXELS // (batch.shape[2] * batch.shape[3]), 1)
         parts = torch.from_numpy(batch).split(self.part or fitting)
         heatmaps = [self.model.head(self.model.extract_feat(part.to(device))) for part in parts]
         return torch.cat(heatmaps).float().cpu().numpy()

@@ -10,6 +10,9 @@ from mmpose.registry import HOOKS
 # Parameters of glibc's mallopt (man 3 mallopt).
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
+#: Whether this process was told to; the C library cannot be asked.
+_is_kept = False
+
 
 def keep_freed_memory() -> bool:
     """Makes glibc keep the memory that is freed from now on, for as long as the process lives.
@@ -21,8 +24,15 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it worked: there is nothing to set where the C library is not glibc.
     """
+    global _is_kept
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
-    return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
+    _is_kept = mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
+    return _is_kept
+
+
+def is_freed_memory_kept() -> bool:
+    """Whether :func:`keep_freed_memory` has worked in this process."""
+    return _is_kept
 
 
 @HOOKS.register_module()

@@ -8,7 +8,7 @@ import pytest
 
 _PROGRAM = """
 import json, resource, sys, torch
-from dyconv_pose.engine.keep_memory import keep_freed_memory
+from dyconv_pose.engine.keep_memory import is_freed_memory_kept, keep_freed_memory
 
 def page_faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -16,7 +16,9 @@ def page_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 given_back = [page_faults() for _ in range(3)]
+assert not is_freed_memory_kept()
 kept = keep_freed_memory()
+assert is_freed_memory_kept() == kept
 print(json.dumps([kept, given_back[-1], [page_faults() for _ in range(8)]]))
 """
 
