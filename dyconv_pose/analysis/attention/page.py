@@ -33,9 +33,16 @@ shows, for any trained dynamic network, on the test set of its config:
   of one resolution alone. `mean` is the data set's mean attention, one static network for all images; `max` each
   image's largest share alone; `uniform` equal shares; `shuffle` the attention of another image.
 
-One network shows what one training happened to find. Of several that differ in their seed alone,
-`python tools/compare_attention.py RECORD.json RECORD.json ... --out FIGURE.png` says what they have in common: below,
-brackets are Student's 95% intervals of the mean over such networks.
+One network shows what one training happened to find. Several that differ in their seed alone, such as those of
+[an experiment](experiments.md), are inspected one by one and then compared:
+
+```bash
+RUN=work_dirs/EXPERIMENT/NETWORK/seed0  # its config and last checkpoint are in it
+python tools/inspect_attention.py $RUN/CONFIG.py $RUN/CHECKPOINT.pth --json results/attention/EXPERIMENT/seed0.json
+python tools/compare_attention.py results/attention/EXPERIMENT/*.json --out docs/images/attention_EXPERIMENT.png
+```
+
+Below, brackets are Student's 95% intervals of the mean over such networks.
 
 During a training, `default_hooks = dict(attention=dict(type='AttentionLogHook'))` logs entropy and dependence on the
 image for every layer, to every backend of the visualiser: MMEngine's local one (`scalars.json`) and TensorBoard
@@ -59,7 +66,7 @@ def attention_page(root: Path) -> str:
         parts.append('No network has been inspected yet.\n')
     for path in paths:
         parts.append(_section(root, path))
-    for folder in sorted(path for path in (root / FOLDER).iterdir() if path.is_dir()):
+    for folder in sorted({path.parent for path in (root / FOLDER).glob('*/*.json')}):
         parts.append(_section_of_several(root, folder))
     return '\n'.join(parts)
 
@@ -106,6 +113,9 @@ def _section_of_several(root: Path, folder: Path) -> str:
     first, metric = records[0], records[0]['metric']
     runs = ', '.join(path.stem for path in paths)
     persons = f'{_config_link(root, first)}, {len(records)} networks ({runs}), on {first["persons"]} persons.'
+    experiment = f'configs/experiments/{folder.name}.py'
+    if (root / experiment).is_file():
+        persons += f' They are those of [`{experiment}`](../{experiment}).'
     lines = [f'## {first["title"]}', '', persons, '', *(f'- {found}' for found in findings_of_several(records))]
     picture = f'attention_{folder.name}.png'
     if (root / 'docs/images' / picture).is_file():
