@@ -9,7 +9,7 @@ from dyconv_pose.analysis.markdown import comment_of, markdown_table
 
 from .description import Experiment, load_experiment
 from .records import read_records
-from .statistics import Summary, paired_differences, summarise
+from .statistics import Summary, count_excluding, paired_differences, summarise
 
 FOLDER = Path('configs/experiments')
 
@@ -119,13 +119,7 @@ def _warning(experiment: Experiment, by_network: Mapping[str, Sequence[Mapping]]
         for value in (*experiment.metrics, 'training loss')
         if len(differences := _differences(by_network, new, old, value)) > 1
     ]
-    if not found:
-        return []
-    excluding = sum(summary.excludes_zero for summary in found)
-    return [
-        f'\nOf the {len(found)} intervals of this table {excluding or "none"} exclude{"s" * (excluding == 1)} 0; '
-        'where nothing differs one in twenty does, by chance alone.'
-    ]
+    return [f'\n{count_excluding(found)}'] if found else []
 
 
 def verdict(differences: Sequence[float], metric: str) -> str:

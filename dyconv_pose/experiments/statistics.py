@@ -60,3 +60,12 @@ def paired_differences(new: Mapping[int, float], old: Mapping[int, float]) -> di
         old: The same of what it is compared with.
     """
     return {seed: new[seed] - old[seed] for seed in sorted(new.keys() & old.keys())}
+
+
+def count_excluding(summaries: Sequence[Summary]) -> str:
+    """What must be known of a table of many intervals: how many exclude zero, and how many do by chance."""
+    count = sum(summary.excludes_zero for summary in summaries)
+    return (
+        f'Of the {len(summaries)} intervals of this table {count or "none"} exclude{"s" * (count == 1)} 0; '
+        'where nothing differs one in twenty does, by chance alone.'
+    )

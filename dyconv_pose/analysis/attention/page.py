@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dyconv_pose.analysis.markdown import markdown_table
-from dyconv_pose.experiments.statistics import summarise
+from dyconv_pose.experiments.statistics import count_excluding, summarise
 
 from .several import changes, check_alike, findings_of_several, interval
 
@@ -132,6 +132,8 @@ def _section_of_several(root: Path, folder: Path) -> str:
         f'As trained: {trained.mean:.1f} ± {trained.spread:.1f} {metric}. Changes from there in points:',
         '',
         markdown_table(header, rows),
+        count_excluding([changes(records, group, kind) for group in first['replaced'] for kind in kinds]),
+        '',
         f'Records: [`{FOLDER.as_posix()}/{folder.name}`](../{FOLDER.as_posix()}/{folder.name}). {_origin(first)}',
         '',
     ]
