@@ -85,7 +85,7 @@ def start(config):
     try:
         train(config)
         status = 0
-    except Exception:
+    except Exception:  # whatever it is, the copy must end here and not go on as the test
         traceback.print_exc()
     finally:
         os._exit(status)

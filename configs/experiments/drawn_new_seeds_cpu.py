@@ -1,6 +1,6 @@
-# Once more, with four new seeds: after those of drawn_cpu.py the dynamic network's mean AP was higher by 4.15 points,
-# with an interval that did not exclude chance. Adding seeds until one does would be no test; these four, written down
-# before any of them had run, are looked at alone.
+# Once more, with four new seeds: after those of drawn_cpu.py the dynamic network's mean AP was higher, with an interval
+# that did not exclude chance. Adding seeds until one does would be no test; these four, written down before any of them
+# had run, are looked at alone.
 _base_ = ['./drawn_cpu.py']
 
 title = 'The same on drawn people with four new seeds, fixed beforehand'

@@ -38,6 +38,7 @@ def benchmarks_page(root: Path) -> str:
         summary=_summary(latency),
         latency=_latency(latency),
         missing=f'Not measured yet: {"; ".join(missing)}.' if missing else '',
+        turns=' or '.join(sorted({str(record['rounds_at_batch_1']) for record in latency.values()})),
         machine=_machine(next(iter(latency.values()))),
         profile=_profile(profile),
         profiled=profile['network'],
@@ -168,7 +169,7 @@ python benchmarks/deploy_latency.py --networks 'MobileNetV2 x0.5, type B' --plan
 
 Networks at 256x192 against their static twins, which are deployed in the same way and run in the same runtime. The
 networks take turns in one process. A cell holds the median in milliseconds of the whole batch and, in brackets, its
-ratio to the static twin; quartiles are in the JSON file. Batches of one took twenty turns, larger ones four. Other
+ratio to the static twin; quartiles are in the JSON file. Batches of one took {turns} turns, larger ones fewer. Other
 programs ran on the machine now and then, which shows most in the columns of two threads, on its two cores. {missing}
 
 {machine}.

@@ -149,7 +149,8 @@ features in the cache, which flatters the static one: the sums are for choosing 
 `by_channel, MKL` is what `by_channel` was without oneDNN's products. Memory is kept. `rule` takes one of the two ways
 in tiles for each layer: how far it is from that way says how much chance is in the figures. Depthwise layers have
 `by_sample` alone, and it stands for the others there. `CondConv2d` is timm's, a sigmoid in place of the softmax and one
-grouped convolution; it needs `pip install -r requirements/benchmarks.txt`.
+grouped convolution; it needs
+`pip install --no-deps -r requirements/benchmarks.txt`.
 
 ```bash
 python benchmarks/layer_cost.py --rounds 3 --out benchmarks/results/layer_cost.json

@@ -137,6 +137,8 @@ def load_estimator(
         load_weights(model, checkpoint, trust)
     metainfo = _metainfo(config)
     _move(model, device)
+    if torch.device(device).type == 'cpu':
+        use_channels_last(model)  # in which PyTorch's convolutions are quicker
     model.eval()
     keypoint_set = KeypointSet.from_metainfo(metainfo)
     stage = _stage(model, config, metainfo, keypoint_set)
@@ -167,8 +169,6 @@ def _metainfo(config: Config) -> dict:
 def _move(model: nn.Module, device: str) -> None:
     try:
         model.to(device)
-        if torch.device(device).type == 'cpu':
-            use_channels_last(model)  # in which PyTorch's convolutions are quicker
     except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
         first = str(error).splitlines()[0]
         raise ValueError(
