@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from unittest.mock import patch
 
 import torch
 from mmengine.config import Config
@@ -11,7 +12,6 @@ from mmpose.testing import get_packed_inputs
 from torch import Tensor, nn
 
 from dyconv_pose.apis import build_model
-from dyconv_pose.layers.execution import forced_form
 
 #: Bytes for each parameter in float32 with Adam: itself, its gradient, and two moments.
 BYTES_PER_PARAMETER = 16
@@ -63,7 +63,7 @@ def memory_of(config: Config, batch_sizes: tuple[int, int] = (2, 4)) -> dict[str
             size, img_shape=(height, width), input_size=(width, height), heatmap_size=config.codec['heatmap_size']
         )
         data = model.data_preprocessor(batch, training=True)
-        with forced_form('grouped'):
+        with patch('dyconv_pose.layers.cpu.rule.choose_form', lambda *_, **__: 'grouped'):
             kept.append(kept_bytes(lambda data=data: model.parse_losses(model(**data, mode='loss'))[0], model))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {

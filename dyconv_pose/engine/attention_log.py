@@ -13,8 +13,13 @@ from dyconv_pose.layers import dynamic_layers
 
 
 def normalised_entropy(pi: Tensor) -> Tensor:
-    """Entropy of distributions (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice."""
+    """Entropy of attention weights (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice.
+
+    Weights that do not sum to one, as sigmoids, are taken as shares of their sum.
+    """
     kernels = pi.shape[-1]
+    sums = pi.sum(dim=-1, keepdim=True)
+    pi = torch.where((sums - 1).abs() < 1e-4, pi, pi / sums)
     if kernels == 1:
         return torch.ones(pi.shape[:-1], device=pi.device)
     return torch.special.entr(pi).sum(dim=-1) / math.log(kernels)

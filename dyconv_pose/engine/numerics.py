@@ -25,7 +25,7 @@ from mmpose.registry import HOOKS
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dyconv_pose.layers import KernelAttention
+from .temperature import temperatures
 
 REPORT_NAME = 'non_finite_loss.json'
 
@@ -95,12 +95,11 @@ def all_finite(losses: dict[str, Tensor | list[Tensor]]) -> bool:
 def describe_run(runner: Runner, model: nn.Module) -> dict:
     """Where the run is: iteration and epoch (from 1), learning rates, temperatures, and whether weights are finite."""
     rates = runner.optim_wrapper.get_lr()
-    temperatures = {float(part.temperature) for part in model.modules() if isinstance(part, KernelAttention)}
     return {
         'iteration': runner.iter + 1,
         'epoch': runner.epoch + 1,
         'learning_rates': sorted({rate for name in rates if name.endswith('lr') for rate in rates[name]}),
-        'temperatures': sorted(temperatures),
+        'temperatures': sorted({float(tau) for tau in temperatures(model)}),
         'non_finite_weights': [name for name, weight in model.named_parameters() if not weight.isfinite().all()],
     }
 

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import nn
+from torch import Tensor, nn
 
-from dyconv_pose.layers import KernelAttention
+from dyconv_pose.layers import dynamic_layers
 
 #: Share of the way from start to end, in [0, 1], at a progress in [0, 1].
 SCHEDULES = MappingProxyType(
@@ -51,18 +51,23 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
     return start + (end - start) * share
 
 
+def temperatures(network: nn.Module) -> list[Tensor]:
+    """The temperatures of a network's dynamic layers, the buffers themselves; none of operators without one."""
+    return [layer.temperature for _, layer in dynamic_layers(network) if layer.temperature is not None]
+
+
 def set_temperature(network: nn.Module, temperature: float) -> int:
-    """Sets tau of every kernel attention of a network and returns how many there are.
+    """Sets tau of every dynamic layer of a network that has one, and returns how many there are.
 
     Raises:
         ValueError: The temperature is not positive.
     """
     if not temperature > 0:
         raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
-    attentions = [module for module in network.modules() if isinstance(module, KernelAttention)]
-    for attention in attentions:
-        attention.temperature.fill_(temperature)
-    return len(attentions)
+    found = temperatures(network)
+    for tau in found:
+        tau.fill_(temperature)
+    return len(found)
 
 
 @HOOKS.register_module()
@@ -109,11 +114,11 @@ class TemperatureHook(Hook):
         """Checks that there is something to anneal.
 
         Raises:
-            ValueError: The network has no dynamic layer.
+            ValueError: The network has no dynamic layer with a temperature.
         """
         if set_temperature(runner.model, self._temperature(runner)) == 0:
             raise ValueError(
-                'TemperatureHook needs a dynamic network and this one has no dynamic layer: '
+                'TemperatureHook needs a dynamic network and this one has no dynamic layer with a temperature: '
                 "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
             )
 

@@ -1,27 +1,111 @@
 """Makes a built network dynamic, by a rule over its convolutions, and carries a static network's weights over.
 
-Where a static checkpoint is loaded into a dynamic network, :class:`DyConv2d` itself makes K copies of each kernel:
-attention weights sum to one, so the network computes exactly what the static one did, whatever its attention says.
-:func:`warm_start_state` does the same on state dicts, and can make the copies differ.
+Where a static checkpoint is loaded into a dynamic network, every layer starts from its static kernel by itself, so that
+the network computes what the static one did; :func:`warm_start_state` does the same on state dicts, with noise.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
 
+from .base import DynamicConv2d
 from .dynamic_conv import DyConv2d
+from .same_padding import Conv2dSame
 
 #: Kinds of convolutions: 1x1; one channel per group; all others.
 KINDS = ('pointwise', 'depthwise', 'dense')
 
 
-def kind_of(conv: nn.Conv2d) -> str:
-    """Which of :data:`KINDS` a convolution is."""
-    if tuple(conv.kernel_size) == (1, 1):
-        return 'pointwise'
-    return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
+@dataclass(frozen=True)
+class Conversion:
+    """What :func:`make_dynamic` did; ``print`` shows it.
+
+    Attributes:
+        converted: Names of the layers that are dynamic now, in network order.
+        left: For each convolution that stayed static, by name, the reason.
+    """
+
+    converted: tuple[str, ...]
+    left: dict[str, str]
+
+    def __str__(self) -> str:
+        """A line for what was converted, and one for each reason to leave something."""
+        lines = [f'{len(self.converted)} convolutions are dynamic now: {_abridged(self.converted)}.']
+        for reason in dict.fromkeys(self.left.values()):
+            names = [name for name, why in self.left.items() if why == reason]
+            lines.append(f'{len(names)} stayed static, {reason}: {_abridged(names)}.')
+        return '\n'.join(lines)
+
+
+def make_dynamic(
+    network: nn.Module,
+    layer: type[DynamicConv2d] | str | Mapping = DyConv2d,
+    *,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
+    warm_start: bool = False,
+    noise: float = 0.0,
+    **arguments: object,
+) -> Conversion:
+    """Makes the convolutions of any network dynamic, in place.
+
+    By default all but the first, as in the paper. All other layers keep their names and parameters. New kernels start
+    as their static ones would in a network of MMEngine with an ``init_cfg``, otherwise by the layer's ``init_weights``;
+    or, with a warm start, from the weights that the network has. An ``override`` in an ``init_cfg`` is not followed.
+
+    Args:
+        network: The network, changed in place.
+        layer: The dynamic layer: a class, the name by which it is registered in MMEngine's root registry, or a
+            ``conv_cfg`` such as ``dict(type='DyConv2d', num_kernels=4)``.
+        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: a convolution is converted
+            where one of them matches. Where they are given, they decide on the first convolution too.
+        exclude: Patterns that win over ``include``.
+        kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
+            group) and ``'dense'`` (all others).
+        warm_start: Whether every new layer computes what its static one did.
+        noise: With a warm start, the standard deviation of what parts the K kernels, as a share of that of the static
+            one, such as 0.01; their mean stays the static kernel.
+        **arguments: The layer's own, such as ``num_kernels=4``.
+
+    Returns:
+        What was converted, and what was left and why.
+
+    Raises:
+        ValueError: The rule matches no convolution, or an argument is out of its range.
+        KeyError: The name is not registered.
+    """
+    if noise and not warm_start:
+        raise ValueError(f'noise belongs to a warm start, got noise={noise}: set warm_start=True.')
+    layer, arguments = _resolved(layer, arguments)
+
+    def build(conv: nn.Conv2d) -> nn.Module:
+        new = layer(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            stride=conv.stride,
+            padding=_padding_of(conv),
+            dilation=conv.dilation,
+            groups=conv.groups,
+            bias=conv.bias is not None,
+            padding_mode=conv.padding_mode,
+            **arguments,
+        )
+        if warm_start:
+            bias = None if conv.bias is None else conv.bias.detach()
+            new.load_state_dict(new.to(conv.weight).from_static(conv.weight.detach(), bias, noise))
+        return new
+
+    reasons = _reasons(network, include, exclude, kinds)
+    _replace(network, build, reasons)
+    if not warm_start:
+        _initialize_kernels(network)
+    converted = tuple(name for name, reason in reasons.items() if not reason)
+    return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
 
 
 def convert_convs(
@@ -31,60 +115,29 @@ def convert_convs(
     exclude: Sequence[str] = (),
     kinds: Sequence[str] = KINDS,
 ) -> list[str]:
-    """Replaces, in place, every ``nn.Conv2d`` of a network that the rule names.
-
-    All other layers keep their names and parameters, so their checkpoint keys stay as they are.
-
-    Args:
-        network: The network, changed in place.
-        factory: Makes the new layer from the old one.
-        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: a convolution is converted
-            where one of them matches.
-        exclude: Patterns that win over ``include``.
-        kinds: Kinds of convolutions that may be converted, out of :data:`KINDS`.
+    """Replaces, in place, every convolution that a rule names by what ``factory`` makes of it; see `make_dynamic`.
 
     Returns:
-        The names of the converted layers, in network order; one that has several is the same layer under each.
+        The names of the replaced layers, in network order; one that has several is the same layer under each.
 
     Raises:
         ValueError: No convolution matches the rule or one of the patterns, or a kind is unknown.
     """
-
-    def matches(name: str, patterns: Sequence[str]) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-    for rule in (include, exclude, kinds):
-        if isinstance(rule, str):
-            raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
-    if unknown := sorted(set(kinds) - set(KINDS)):
-        raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
-    modules = network.named_modules(remove_duplicate=False)
-    convs = {name: module for name, module in modules if type(module) is nn.Conv2d}
-    chosen = [
-        name
-        for name, conv in convs.items()
-        if matches(name, include) and not matches(name, exclude) and kind_of(conv) in kinds
-    ]
-    rule = f'include={list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
-    idle = [pattern for pattern in (*include, *exclude) if not any(matches(name, [pattern]) for name in convs)]
-    if idle or not chosen:
-        raise ValueError(
-            f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
-            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(convs))}.'
-        )
-    made: dict[nn.Conv2d, nn.Module] = {}
-    for name in chosen:
-        parent, _, child = name.rpartition('.')
-        conv = convs[name]
-        if conv not in made:
-            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad)
-        setattr(network.get_submodule(parent), child, made[conv])
-    return chosen
+    reasons = _reasons(network, include, exclude, kinds)
+    _replace(network, factory, reasons)
+    return [name for name, reason in reasons.items() if not reason]
 
 
-def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DyConv2d]]:
-    """Yields the name and layer of every dynamic convolution of a network."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, DyConv2d))
+def kind_of(conv: nn.Conv2d) -> str:
+    """Which of :data:`KINDS` a convolution is."""
+    if tuple(conv.kernel_size) == (1, 1):
+        return 'pointwise'
+    return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
+
+
+def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DynamicConv2d]]:
+    """Yields the name and layer of every dynamic convolution of a network, whatever its operator."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, DynamicConv2d))
 
 
 def warm_start_state(
@@ -95,13 +148,10 @@ def warm_start_state(
 ) -> dict[str, Tensor]:
     """Turns the weights of a static network into weights for its dynamic twin.
 
-    K equal kernels receive equal gradients but for their attention weights, which are nearly equal while tau is
-    large. Noise parts them from the start. It is centred over the K kernels, so their mean stays the static kernel.
-
     Args:
         static_state: State dict of the static network.
         network: The dynamic network that the result is for; left as it is.
-        noise: Standard deviation of the noise, as a share of that of each static kernel; 0 for none.
+        noise: As in :meth:`DynamicConv2d.from_static`; 0 for none.
         generator: Source of the noise.
 
     Returns:
@@ -109,31 +159,140 @@ def warm_start_state(
         has; all other entries are those of ``static_state``.
 
     Raises:
-        ValueError: ``noise`` is negative, or the static state has a kernel for none of the dynamic layers.
+        ValueError: ``noise`` is negative, a layer cannot start so, or the static state has a kernel for none of the
+            dynamic layers.
     """
-    if not noise >= 0:
-        raise ValueError(f'noise must not be negative, got {noise}.')
     state, found = dict(static_state), False
     for name, layer in dynamic_layers(network):
         weight = state.get(f'{name}.weight')
-        if weight is None or weight.dim() != 4:
-            continue
-        found = True
-        bank = torch.stack([weight] * layer.num_kernels)
-        if noise:
-            drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
-            centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / max(len(drawn) - 1, 1)) ** 0.5
-            bank += noise * weight.std(correction=0) * centred
-        state[f'{name}.weight'] = bank
-        if (bias := state.get(f'{name}.bias')) is not None:
-            state[f'{name}.bias'] = torch.stack([bias] * layer.num_kernels)
-        state.update(layer.attention.state_dict(prefix=f'{name}.attention.'))
+        if weight is not None and weight.dim() == 4:
+            found = True
+            new = layer.from_static(weight, state.get(f'{name}.bias'), noise, generator)
+            state.update({f'{name}.{key}': value for key, value in new.items()})
     if not found:
         raise ValueError(
             'A warm start needs the static twin of the dynamic network, and these weights have a static kernel for '
             f'none of its dynamic layers, which are named {_abridged([name for name, _ in dynamic_layers(network)])}.'
         )
     return state
+
+
+def _reasons(
+    network: nn.Module, include: Sequence[str] | None, exclude: Sequence[str], kinds: Sequence[str]
+) -> dict[str, str]:
+    """For each convolution of a network, by name, why a rule leaves it static; empty where it is to be converted."""
+
+    def matches(name: str, patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    for rule in (include, exclude, kinds):
+        if isinstance(rule, str):
+            raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
+    reasons = {}
+    for name, conv in network.named_modules(remove_duplicate=False):
+        if not isinstance(conv, nn.Conv2d) or not name:
+            continue
+        if matches(name, exclude):
+            reasons[name] = 'excluded'
+        elif not matches(name, ('*',) if include is None else include):
+            reasons[name] = 'not included'
+        elif include is None and not reasons:
+            reasons[name] = 'the first convolution'
+        elif kind_of(conv) not in kinds:
+            reasons[name] = f'neither {" nor ".join(kinds)}' if len(kinds) > 1 else f'not {kinds[0]}'
+        else:
+            reasons[name] = '' if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
+    idle = [pattern for pattern in (*(include or ()), *exclude) if not any(matches(name, [pattern]) for name in reasons)]
+    if idle or all(reasons.values()):
+        rule = f'include={None if include is None else list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
+        why = '; '.join(f'{name}: {reason}' for name, reason in list(reasons.items())[:1] if include is None)
+        raise ValueError(
+            f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
+            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(reasons))}'
+            f'{why and f" ({why})"}.'
+        )
+    return reasons
+
+
+def _replace(network: nn.Module, factory: Callable[[nn.Conv2d], nn.Module], reasons: Mapping[str, str]) -> None:
+    """Replaces the convolutions that have no reason to stay; a shared one by a shared layer."""
+    chosen = [name for name, reason in reasons.items() if not reason]
+    made: dict[nn.Conv2d, nn.Module] = {}
+    for conv in map(network.get_submodule, chosen):  # all are made before one is replaced: any may be refused
+        if conv not in made:
+            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad).train(conv.training)
+    for name in chosen:
+        parent, _, child = name.rpartition('.')
+        setattr(network.get_submodule(parent), child, made[network.get_submodule(name)])
+
+
+@torch.no_grad()
+def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
+    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel.
+
+    What a subclass computes is seen by running it, at two sizes, of which SAME padding shares one unevenly.
+    """
+    if 'weight' not in conv._parameters or nn.parameter.is_lazy(conv.weight):
+        return None  # the kernel is computed from other parameters, or not there yet
+    if type(conv) in (nn.Conv2d, Conv2dSame) or conv.weight.is_meta:
+        return conv.padding if type(conv) in (nn.Conv2d, Conv2dSame) else None
+    possible = {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
+    for more in (0, 1):
+        height, width = (
+            step * (gap * (k - 1) + 3) + more
+            for step, gap, k in zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
+        )
+        count = conv.in_channels * height * width
+        x = torch.linspace(-9, 9, count).sin().view(1, -1, height, width).to(conv.weight)
+        y = conv.forward(x)
+        for padding, forward in list(possible.items()):
+            expected = forward(conv, x)
+            if expected.shape != y.shape or (y - expected).abs().max() > 1e-4 * expected.abs().max():
+                del possible[padding]
+    return next(iter(possible), None)
+
+
+def _resolved(layer: type | str | Mapping, arguments: dict) -> tuple[type, dict]:
+    """The class of a layer, and its arguments."""
+    if not isinstance(layer, (str, Mapping)):
+        return layer, arguments
+    from mmengine.registry import MODELS  # names are MMEngine's; a class needs none of it
+
+    config = {'type': layer} if isinstance(layer, str) else dict(layer)
+    name = config.pop('type')
+    with MODELS.switch_scope_and_registry(None) as registry:
+        found = registry.get(name) if isinstance(name, str) else name
+    if found is None:
+        raise KeyError(f'The layer must be registered in MMEngine, got "{name}": import dyconv_pose.registration.')
+    return found, {**config, **arguments}
+
+
+def _initialize_kernels(network: nn.Module) -> None:
+    """Applies the initialisers of the network's ``init_cfg``, and of its parts', to each kernel of each dynamic layer.
+
+    MMEngine's initialisers know convolutions by class name and read fans off ``weight``; a kernel bank is neither.
+    So each kernel is shown to them as the ``nn.Conv2d`` that it would be. The inner part comes last, as in MMEngine.
+    """
+    for part in network.modules():
+        init_cfg = getattr(part, 'init_cfg', None) or []
+        for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
+            if 'Conv2d' in cfg.get('layer', ()):
+                for _, layer in dynamic_layers(part):
+                    _initialize_layer(layer, {key: value for key, value in cfg.items() if key != 'override'})
+
+
+def _initialize_layer(layer: DynamicConv2d, cfg: dict) -> None:
+    from mmengine.model import initialize  # it made the init_cfg
+
+    for index, kernel in enumerate(layer.weight):
+        conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False)
+        conv.weight.data = kernel.data
+        if layer.bias is not None:
+            conv.bias = nn.Parameter(layer.bias.data[index])
+        initialize(conv, cfg)
+    layer.is_init = True  # where MMEngine meets the layer, it is to leave it so
 
 
 def _abridged(names: Sequence[str], limit: int = 6) -> str:

@@ -1,6 +1,7 @@
-"""Per-sample convolution in PyTorch's own operators, which differentiate, compile, export and run on any device.
+"""Forms of per-sample convolution in PyTorch's own operators: they differentiate, compile and run on any device.
 
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
+P positions H_out * W_out, N elements C_in / G * k * k of an output channel's kernel.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -9,31 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import products
+from .cpu import products
 from .geometry import Geometry, is_channels_last
 
 
-def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
-    """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
-
-    It is one matrix product, which is what the arithmetic is, and which FLOP counters see.
-
-    Args:
-        attention: (B, K).
-        bank: (K, ...).
-
-    Returns:
-        (B, ...), in the type of both, under autocast too.
-    """
-    with without_autocast(bank.device.type):
-        return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])
-
-
 def without_autocast(device_type: str) -> AbstractContextManager:
-    """Keeps autocast from rounding what it covers.
+    """Keeps autocast from rounding: in bfloat16, attention weights at a large temperature are all alike.
 
-    Rounded to bfloat16, attention weights at a large temperature are all alike. Where there is no autocast nothing is
-    entered, so that an exported graph has no trace of it.
+    Where there is no autocast nothing is entered, so that an exported graph has no trace of it.
     """
     return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
 
@@ -52,23 +36,8 @@ def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -
     """
     # An empty batch has no kernel; the sum over it is zero, of the right shape.
     weight, bias = (tensor if tensor is None else tensor[0] if len(x) else tensor.sum(0) for tensor in (weight, bias))
-    return convolve_one(x, weight, bias, geometry)
-
-
-def convolve_one(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Convolves a batch of one, or none, with one kernel.
-
-    Args:
-        x: (B, C_in, H, W), B at most 1.
-        weight: (C_out, C_in / G, k, k).
-        bias: (C_out,) or ``None``.
-        geometry: The convolution's.
-
-    Returns:
-        (B, C_out, H_out, W_out).
-    """
     g = geometry
-    plain = g.is_product and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
+    plain = g.is_matmul and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
     if plain and not _is_recorded() and products.is_available(x):  # a compiler cannot follow the second question
         return products.pointwise(x, weight, bias)
     return F.conv2d(x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
@@ -81,32 +50,53 @@ def _is_recorded() -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """A 1x1 convolution without padding as B matrix products, in the memory format of x; arguments as of ``single``."""
-    if tuple(geometry.stride) != (1, 1):
-        x = x[:, :, :: geometry.stride[0], :: geometry.stride[1]]
-    size = x.shape[2:]
-    matrices = weight.flatten(1).unflatten(1, weight.shape[1:3])  # (B, C_out, C_in)
-    if x.is_contiguous(memory_format=torch.channels_last):
-        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C_in)
-        matrices = matrices.transpose(1, 2)
+    """B * G matrix products; a graph of it takes any batch size.
+
+    Args:
+        x: (B, C_in, H, W).
+        weight: (B, C_out, C_in / G, k, k).
+        bias: (B, C_out) or ``None``.
+        geometry: The convolution's.
+
+    Returns:
+        (B, C_out, H_out, W_out), for a 1x1 kernel in the memory format of x.
+    """
+    g, matrices = geometry, weight.flatten(2)  # (B, C_out, N)
+    seen = _seen(x, g)  # (B, C_in, k * k, H_out, W_out), or (B, C_in, H_out, W_out) for k = 1
+    size = seen.shape[-2:]
+    if g.groups > 1:
+        matrices, seen = matrices.unflatten(1, (g.groups, -1)).flatten(0, 1), seen.unflatten(1, (g.groups, -1))
+        y = torch.bmm(matrices, seen.flatten(0, 1).flatten(-2).flatten(1, -2)).unflatten(0, (-1, g.groups)).flatten(1, 2)
+        return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
+    if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
+        rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)
         y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, matrices)
         return y.unflatten(1, size).permute(0, 3, 1, 2)
-    columns = x.flatten(2)  # (B, C_in, H * W)
+    columns = seen.flatten(-2).flatten(1, -2)  # (B, N, P)
     y = torch.bmm(matrices, columns) if bias is None else torch.baddbmm(bias.unsqueeze(2), matrices, columns)
     return y.unflatten(2, size)
 
 
-def grouped(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """All samples side by side as the channels of one, convolved with B * G groups; arguments as of ``single``."""
-    batch, g = x.shape[0], geometry
-    bias = None if bias is None else bias.flatten()
-    joined = x.flatten(0, 1).unsqueeze(0)
-    y = F.conv2d(joined, weight.flatten(0, 1), bias, g.stride, g.padding, g.dilation, batch * g.groups)
-    return y.squeeze(0).unflatten(0, (batch, -1))
+def _seen(x: Tensor, geometry: Geometry) -> Tensor:
+    """What each element of the kernel sees of x: (B, C_in, k * k, H_out, W_out), without the third for k = 1."""
+    g = geometry
+    if any(g.padding):
+        x = F.pad(x, (g.padding[1], g.padding[1], g.padding[0], g.padding[0]))
+    (rows, columns), (step_y, step_x), (gap_y, gap_x) = g.kernel_shape[2:], g.stride, g.dilation
+    if (rows, columns) == (1, 1):
+        return x if (step_y, step_x) == (1, 1) else x[:, :, ::step_y, ::step_x]
+    height = (x.shape[2] - gap_y * (rows - 1) - 1) // step_y + 1
+    width = (x.shape[3] - gap_x * (columns - 1) - 1) // step_x + 1
+    parts = [
+        x[:, :, top : top + step_y * (height - 1) + 1 : step_y, left : left + step_x * (width - 1) + 1 : step_x]
+        for top in range(0, gap_y * rows, gap_y)
+        for left in range(0, gap_x * columns, gap_x)
+    ]
+    return torch.stack(parts, dim=2)
 
 
 def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The mixture of the outputs of K static convolutions, at K times the multiply-adds.
+    """The mixture of K static convolutions' outputs, at K times the multiply-adds; a graph takes any batch size.
 
     Args:
         x: (B, C_in, H, W).
@@ -118,9 +108,10 @@ def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, ge
     Returns:
         (B, C_out, H_out, W_out).
     """
-    y = 0
+    g, outputs = geometry, []
     for index, kernel in enumerate(bank):
-        one = None if bias is None else bias[index]
-        output = F.conv2d(x, kernel, one, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
-        y = y + attention[:, index, None, None, None] * output
-    return y
+        output = F.conv2d(
+            x, kernel, None if bias is None else bias[index], g.stride, g.padding, g.dilation, g.groups
+        )
+        outputs.append(attention[:, index, None, None, None] * output)
+    return sum(outputs[1:], outputs[0]).to(output.dtype)  # under autocast, the sum is of attention's type

@@ -31,7 +31,7 @@ class Geometry:
         return self.kernel_shape[1] * self.kernel_shape[2] * self.kernel_shape[3]
 
     @property
-    def is_product(self) -> bool:
+    def is_matmul(self) -> bool:
         """Whether it is a matrix product of channels at each position that it takes: 1x1, ungrouped, unpadded."""
         return tuple(self.kernel_shape[2:]) == (1, 1) and self.groups == 1 and not any(self.padding)
 

@@ -25,16 +25,7 @@ def pad_same(
 class Conv2dSame(nn.Conv2d):
     """``nn.Conv2d`` with TensorFlow's padding ``'SAME'`` at any stride; the same parameters under the same names.
 
-    Args:
-        in_channels: C_in.
-        out_channels: C_out.
-        kernel_size: Height and width of the kernel, or one number for both.
-        stride: Step of the convolution.
-        padding: ``'same'``.
-        **kwargs: Further arguments of ``nn.Conv2d``.
-
-    Raises:
-        ValueError: ``padding`` is not ``'same'``.
+    It takes ``nn.Conv2d``'s arguments. A number as ``padding`` is not followed: MMCV's ``ConvModule`` always gives one.
     """
 
     def __init__(
@@ -43,15 +34,15 @@ class Conv2dSame(nn.Conv2d):
         out_channels: int,
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1,
-        padding: str = 'same',
+        padding: int | tuple[int, int] | str = 'same',
+        *args: object,
         **kwargs: object,
     ) -> None:
-        if padding != 'same':
-            raise ValueError(f"Conv2dSame has padding='same' alone, got {padding!r}: take nn.Conv2d for another.")
-        super().__init__(in_channels, out_channels, kernel_size, stride, 0, **kwargs)
+        super().__init__(in_channels, out_channels, kernel_size, stride, 0, *args, **kwargs)
         self.padding = 'same'
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, C_in, H, W) to (B, C_out, ceil(H / stride), ceil(W / stride))."""
-        x = pad_same(x, self.kernel_size, self.stride, self.dilation)
+        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
+        x = pad_same(x, self.kernel_size, self.stride, self.dilation, mode)
         return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)

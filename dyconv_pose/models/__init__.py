@@ -2,7 +2,7 @@
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
-from .dynamic import dynamic, make_dynamic
+from .dynamic import dynamic
 from .heads import BottleneckHead
 from .warm_start import WarmStart
 
@@ -14,5 +14,4 @@ __all__ = [
     'DyResNet',
     'WarmStart',
     'dynamic',
-    'make_dynamic',
 ]

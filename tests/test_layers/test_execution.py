@@ -4,10 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dyconv_pose.layers import DyConv2d, depthwise, execution, tile_forms
-from dyconv_pose.layers.execution import FORMS, choose_form, convolve_mixture, forced_form
-from dyconv_pose.layers.geometry import Geometry
-from dyconv_pose.layers.tiles import convolve_tiled
+from forced_form import forced_form
+
+from dyconv_pose.layers import DyConv2d, Geometry
+from dyconv_pose.layers.cpu import depthwise, tile_forms
+from dyconv_pose.layers.cpu.rule import FORMS, choose_form
+from dyconv_pose.layers.cpu.tiles import convolve_tiled
+from dyconv_pose.layers.dynamic_conv import convolve_mixture
 
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 CHANNELS = 6
@@ -189,13 +192,3 @@ def test_the_rule_for_products_and_other_devices():
     assert choose_form(torch.empty(2, 512, 32, 24), strided) == 'by_channel'
     assert choose_form(torch.empty(2, 512, 64, 48, device='meta'), pointwise) == 'product'
     assert choose_form(torch.empty(2, CHANNELS, 8, 6, device='meta'), GEOMETRIES['dense']) == 'grouped'
-
-
-def test_a_forced_form_ends_with_its_block():
-    geometry, x = GEOMETRIES['depthwise'], torch.empty(2, CHANNELS, 8, 6)
-    with pytest.raises(RuntimeError, match='inner'), forced_form('grouped'):
-        assert choose_form(x, geometry) == 'grouped'
-        raise RuntimeError('inner')
-    assert execution._forced is None
-    with pytest.raises(ValueError, match="got 'fast'"), forced_form('fast'):
-        pass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from dyconv_pose.layers import DyConv2d, dynamic_layers
+from dyconv_pose.layers import DynamicConv2d, dynamic_layers
 
 
 @dataclass
@@ -74,7 +74,7 @@ def _keep_pi(record: LayerAttention) -> object:
 
 
 def _keep_size(record: LayerAttention) -> object:
-    def hook(_module: DyConv2d, _inputs: tuple, y: Tensor) -> None:
+    def hook(_module: DynamicConv2d, _inputs: tuple, y: Tensor) -> None:
         record.output_size_hw = tuple(y.shape[-2:])
 
     return hook

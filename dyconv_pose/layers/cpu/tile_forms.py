@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..geometry import Geometry, empty_gradient, is_channels_last
 from .depthwise import is_wide, weight_gradient
-from .geometry import Geometry, empty_gradient, is_channels_last
 from .products import multiply
 
 #: Elements of a tile of kernels: 32 MiB of float32. Smaller ones, which a core's own cache would hold, were slower:
@@ -121,7 +121,7 @@ class ChannelTiles:
     def __init__(self, x: Tensor, geometry: Geometry) -> None:
         g = geometry
         self.x, self.geometry = x, geometry
-        if g.is_product:
+        if g.is_matmul:
             self.columns = _positions(x[:, :, :: g.stride[0], :: g.stride[1]])
         else:
             self.columns = F.unfold(x, g.kernel_shape[2:], g.dilation, g.padding, g.stride)  # (B, N, P)
@@ -157,7 +157,7 @@ class ChannelTiles:
         g = self.geometry
         if self.x_grad is None:
             self.x_grad = empty_gradient(self.x)
-            if g.is_product:
+            if g.is_matmul:
                 step_y, step_x = g.stride
                 self.x_grad.zero_()[:, :, ::step_y, ::step_x] = self.columns_grad.unflatten(2, g.output_size(self.x))
             else:
@@ -168,7 +168,7 @@ class ChannelTiles:
 
     def _make_room_for_gradient(self) -> None:
         """Makes the columns' gradient that of x where it can be: autograd adds to it in place, but not to a view."""
-        if self.geometry.is_product and tuple(self.geometry.stride) == (1, 1):
+        if self.geometry.is_matmul and tuple(self.geometry.stride) == (1, 1):
             self.x_grad = empty_gradient(self.x)
             self.columns_grad = _positions(self.x_grad)
         else:
@@ -206,4 +206,4 @@ def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: 
 
 
 #: The ways to cut, by name.
-FORMS = {'by_sample': SampleTiles, 'by_channel': ChannelTiles}
+TILINGS = {'by_sample': SampleTiles, 'by_channel': ChannelTiles}

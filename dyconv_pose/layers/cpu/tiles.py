@@ -11,13 +11,38 @@ Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W he
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
-from .geometry import Geometry, empty_gradient
-from .per_sample import aggregate, grouped, without_autocast
-from .tile_forms import FORMS
+from ..forms import branches, without_autocast
+from ..geometry import Geometry, empty_gradient
+from .tile_forms import TILINGS
+
+
+def convolve_in_tiles(
+    x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry, form: str
+) -> Tensor:
+    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]`` and adds its bias.
+
+    Args:
+        x: (B, C_in, H, W) with B > 0, of any memory format.
+        attention: (B, K), of the type of ``bank``.
+        bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x, or of autocast.
+        bias: (B, C_out), or ``None``.
+        geometry: The convolution's.
+        form: A key of :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`.
+
+    Returns:
+        (B, C_out, H_out, W_out) in the memory format of x.
+    """
+    if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
+        x = x.to(torch.get_autocast_dtype(x.device.type))
+    g = geometry
+    y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)
+    return y if bias is None else y.add_(bias.to(y.dtype)[:, :, None, None])
 
 
 @torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=())
@@ -31,24 +56,10 @@ def convolve_tiled(
     groups: int,
     form: str,
 ) -> Tensor:
-    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``.
-
-    Args:
-        x: (B, C_in, H, W) with B > 0, of any memory format.
-        attention: (B, K), of the type of ``bank``.
-        bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x.
-        stride: Vertical and horizontal step.
-        padding: Zero rows and columns added on each side.
-        dilation: Vertical and horizontal spacing of the kernel's elements.
-        groups: G.
-        form: A key of :data:`~dyconv_pose.layers.tile_forms.FORMS`.
-
-    Returns:
-        (B, C_out, H_out, W_out) in the type and memory format of x.
-    """
+    """The operator; arguments as of :func:`convolve_in_tiles`, the geometry in its parts."""
     flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
     y = geometry.empty_output(x)
-    tiles = FORMS[form](x, geometry)
+    tiles = TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
         for samples, channels in tiles:
             weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
@@ -73,7 +84,7 @@ def _backward(
     flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
     attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
     flat_grad = bank_grad.flatten(1)
-    tiles = FORMS[form](x, geometry)
+    tiles = TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
         for samples, channels in tiles:
             elements = geometry.elements(channels)
@@ -114,8 +125,8 @@ def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tu
     x, attention, bank = ctx.saved_tensors
     needs_x, unused = ctx.needs_input_grad[0], [None] * len(ctx.arguments)
     if torch.is_grad_enabled():  # this gradient is to be differentiated itself
-        *geometry, _ = ctx.arguments
-        y = grouped(x, aggregate(attention, bank).to(x.dtype), None, Geometry(bank.shape[1:], *geometry))
+        geometry = Geometry(bank.shape[1:], *ctx.arguments[:-1])
+        y = branches(x, attention.to(x.dtype), bank.to(x.dtype), None, geometry)
         wanted = [tensor for tensor in (x, attention, bank) if tensor.requires_grad]
         gradients = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
         return (*(next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)), *unused)
@@ -124,3 +135,22 @@ def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tu
 
 
 convolve_tiled.register_autograd(_differentiate, setup_context=_save)
+
+
+def _mixed_elements(attention: torch.Size, bank: torch.Size) -> tuple[int, int]:
+    """Multiply-adds of mixing all kernels, and of convolving one position with them."""
+    return attention[0] * prod(bank), attention[0] * prod(bank[1:])
+
+
+@register_flop_formula(torch.ops.dyconv_pose.convolve_tiled)
+def _flops(x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, out_shape: torch.Size, **__) -> int:
+    mixing, position = _mixed_elements(attention, bank)
+    return 2 * (mixing + position * prod(out_shape[2:]))
+
+
+@register_flop_formula(torch.ops.dyconv_pose.convolve_tiled_backward)
+def _backward_flops(
+    grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *arguments: object, **_: object
+) -> int:
+    (mixing, position), needs_x = _mixed_elements(attention, bank), arguments[-1]
+    return 2 * (3 * mixing + (1 + needs_x) * position * prod(grad[2:]))
