@@ -1,7 +1,7 @@
 """The contract of dynamic convolutions: what every operator shares, and what each one says for itself.
 
-Whatever deals with dynamic layers from outside (conversion, warm start, the temperature's schedule, the attention's log,
-costs, export) knows :class:`DynamicConv2d` alone.
+Whatever deals with dynamic layers from outside (conversion, warm start, temperature, attention log, costs, export)
+knows :class:`DynamicConv2d` alone.
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
@@ -22,26 +22,15 @@ _PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 class DynamicConv2d(nn.Module):
     """A 2-D convolution whose kernel is made for each sample from a bank of K kernels; the base class of operators.
 
-    It takes ``nn.Conv2d``'s arguments in ``nn.Conv2d``'s order, then those of the operator's :meth:`build_attention`.
     An operator defines :meth:`build_attention`, :meth:`aggregate` and :meth:`convolve`. Subclasses of
     :class:`~dyconv_pose.layers.DyConv2d`, which defines all three, replace one of them.
 
     Args:
-        in_channels: C_in.
-        out_channels: C_out.
-        kernel_size: Height and width of the kernels, or one number for both.
-        stride: Step of the convolution.
-        padding: Rows and columns added on each side, or ``'valid'``, or ``'same'``: H_out = ceil(H / stride), as
-            TensorFlow pads; what two edges cannot share evenly goes to the lower and the right one.
-        dilation: Spacing of the kernel's elements.
-        groups: G, blocked connections from input to output channels.
-        bias: Whether each kernel has a bias.
-        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode: Those of
+            ``nn.Conv2d``, in its order. ``padding='same'`` works at any stride, as in TensorFlow.
         num_kernels: K.
-        *arguments: Those of :meth:`build_attention`, in its order.
-        device: Of the parameters.
-        dtype: Of the parameters.
-        **keywords: Those of :meth:`build_attention`, by name.
+        *arguments, **keywords: Those of :meth:`build_attention`.
+        device, dtype: Of the parameters.
 
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
@@ -88,8 +77,7 @@ class DynamicConv2d(nn.Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
         self.padding = padding if isinstance(padding, str) else _pair(padding)
-        self.padding_mode = padding_mode
-        self.num_kernels = num_kernels
+        self.padding_mode, self.num_kernels = padding_mode, num_kernels
         where = dict(device=device, dtype=dtype)
         attention = self.build_attention(*arguments, **keywords, **where)
         bank = (num_kernels, out_channels, in_channels // groups, *self.kernel_size)
@@ -120,7 +108,7 @@ class DynamicConv2d(nn.Module):
 
     @property
     def temperature(self) -> Tensor | None:
-        """tau of the attention, a buffer that a schedule may fill; ``None`` where it has none."""
+        """The attention's tau, a buffer that a schedule may fill; ``None`` where it has none."""
         return getattr(self.attention, 'temperature', None)
 
     def init_weights(self) -> None:
@@ -161,46 +149,41 @@ class DynamicConv2d(nn.Module):
         return self.attention.state_dict()
 
     def from_static(
-        self,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        noise: float = 0.0,
-        generator: torch.Generator | None = None,
+        self, weight: Tensor, bias: Tensor | None = None, noise: float = 0.0, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """The state in which this layer computes what a static convolution does (a warm start).
 
-        It holds K copies of the static kernel, all divided by what the attention weights add up to. K equal kernels
-        receive equal gradients but for their attention weights; noise parts them from the start.
+        It holds K copies of the static kernel, divided by what the attention weights add up to. Equal kernels receive
+        equal gradients but for their attention weights; noise parts them from the start.
 
         Args:
             weight: The static kernel (C_out, C_in / G, k, k).
             bias: (C_out,) or ``None``.
-            noise: Standard deviation of what is added to each kernel, as a share of that of the static one. It is
-                centred over the K kernels, so that their mean stays the static kernel.
+            noise: Standard deviation of what is added to each kernel, as a share of that of the static one; centred
+                over the K kernels, so that their mean stays the static kernel.
             generator: Source of the noise.
 
         Returns:
             ``weight``, ``bias`` where it is given, and the state of the attention.
 
         Raises:
-            ValueError: The noise is negative, or the kernels that this operator makes of the copies depend on the
-                input.
+            ValueError: The noise is negative, or what this operator makes of the copies depends on the input.
         """
         if not noise >= 0:
             raise ValueError(f'noise must not be negative, got {noise}: 0.01 is a hundredth of a kernel.')
-        copies = {'weight': torch.stack([weight] * self.num_kernels)}
-        if bias is not None:
-            copies['bias'] = torch.stack([bias] * self.num_kernels)
-        state = self.start_attention()
-        if not self.weight.is_meta and weight.shape == self.weight.shape[1:]:
-            copies = {name: bank / share if (share := self._share(bank, state)) != 1 else bank
-                      for name, bank in copies.items()}  # fmt: skip
+        state, is_known = self.start_attention(), not self.weight.is_meta and weight.shape == self.weight.shape[1:]
+        found = {f'attention.{name}': value for name, value in state.items()}
+        for name, tensor in (('weight', weight), ('bias', bias)):
+            if tensor is not None:
+                bank = torch.stack([tensor] * self.num_kernels)
+                share = self._share(bank, state) if is_known else 1
+                found[name] = bank if share == 1 else bank / share
         if noise:
-            bank = copies['weight']
+            bank = found['weight']
             drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
             centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / max(len(drawn) - 1, 1)) ** 0.5
-            copies['weight'] = bank + noise * bank[0].std(correction=0) * centred
-        return copies | {f'attention.{name}': value for name, value in state.items()}
+            found['weight'] = bank + noise * bank[0].std(correction=0) * centred
+        return found
 
     @torch.no_grad()
     def _share(self, bank: Tensor, state: dict[str, Tensor]) -> float:
@@ -209,15 +192,14 @@ class DynamicConv2d(nn.Module):
         bank, state = bank.to(**where), {name: value.to(**where) for name, value in state.items()}
         probe = torch.linspace(-40, 40, 2 * self.in_channels * 9, **where).sin().view(2, -1, 3, 3)
         found = self.aggregate(torch.func.functional_call(self.attention, state, probe), bank).double()
-        static = bank[0].double()
-        norm = static.square().sum()
+        static, norm = bank[0].double(), bank[0].double().square().sum()
         if not 0 < norm < float('inf'):  # zeros, or a checkpoint with NaN
             return 1.0
         share = float((found[0] * static).sum() / norm)
         tolerance = torch.finfo(bank.dtype).eps ** 0.5
         if share == 0 or (found - share * static).abs().max() > tolerance * abs(share) * static.abs().max():
             raise ValueError(
-                f'A warm start needs an operator that makes the static kernel of its copies, and the kernels of '
+                'A warm start needs an operator that makes the static kernel of its copies, and the kernels of '
                 f'{type(self).__name__} depend on the input: train it from scratch, or define start_attention().'
             )
         return 1.0 if abs(share - 1) <= 1e-6 else share

@@ -7,6 +7,7 @@ the network computes what the static one did; :func:`warm_start_state` does the 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +54,9 @@ def make_dynamic(
 ) -> Conversion:
     """Makes the convolutions of any network dynamic, in place.
 
-    By default all but the first, as in the paper. All other layers keep their names and parameters. New kernels start
-    as their static ones would in a network of MMEngine with an ``init_cfg``, otherwise by the layer's ``init_weights``;
-    or, with a warm start, from the weights that the network has. An ``override`` in an ``init_cfg`` is not followed.
+    By default all but the first, as in the paper. All other layers keep their names and parameters. Without a warm
+    start, kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or
+    where it has none, by the layer's ``init_weights``.
 
     Args:
         network: The network, changed in place.
@@ -185,33 +186,33 @@ def _reasons(
     def matches(name: str, patterns: Sequence[str]) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
 
+    def reason(name: str, conv: nn.Conv2d) -> str:
+        if matches(name, exclude):
+            return 'excluded'
+        if include is None and name == names[0]:
+            return 'the first convolution'
+        if include is not None and not matches(name, include):
+            return 'not included'
+        if kind_of(conv) not in kinds:
+            return f'not {" or ".join(kinds)}'
+        return '' if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
+
     for rule in (include, exclude, kinds):
         if isinstance(rule, str):
             raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
-    reasons = {}
-    for name, conv in network.named_modules(remove_duplicate=False):
-        if not isinstance(conv, nn.Conv2d) or not name:
-            continue
-        if matches(name, exclude):
-            reasons[name] = 'excluded'
-        elif not matches(name, ('*',) if include is None else include):
-            reasons[name] = 'not included'
-        elif include is None and not reasons:
-            reasons[name] = 'the first convolution'
-        elif kind_of(conv) not in kinds:
-            reasons[name] = f'neither {" nor ".join(kinds)}' if len(kinds) > 1 else f'not {kinds[0]}'
-        else:
-            reasons[name] = '' if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
-    idle = [pattern for pattern in (*(include or ()), *exclude) if not any(matches(name, [pattern]) for name in reasons)]
+    modules = network.named_modules(remove_duplicate=False)
+    convs = {name: module for name, module in modules if isinstance(module, nn.Conv2d) and name}
+    names = list(convs)
+    reasons = {name: reason(name, conv) for name, conv in convs.items()}
+    idle = [one for one in (*(include or ()), *exclude) if not any(matches(name, [one]) for name in names)]
     if idle or all(reasons.values()):
-        rule = f'include={None if include is None else list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
-        why = '; '.join(f'{name}: {reason}' for name, reason in list(reasons.items())[:1] if include is None)
+        rule = f'include={include and list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
+        first = f' ({names[0]} is left as the first)' if names and include is None else ''
         raise ValueError(
             f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
-            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(reasons))}'
-            f'{why and f" ({why})"}.'
+            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(names)}{first}.'
         )
     return reasons
 
@@ -236,19 +237,15 @@ def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
     """
     if 'weight' not in conv._parameters or nn.parameter.is_lazy(conv.weight):
         return None  # the kernel is computed from other parameters, or not there yet
-    if type(conv) in (nn.Conv2d, Conv2dSame) or conv.weight.is_meta:
-        return conv.padding if type(conv) in (nn.Conv2d, Conv2dSame) else None
-    possible = {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
+    if type(conv) in (nn.Conv2d, Conv2dSame):
+        return conv.padding
+    possible = {} if conv.weight.is_meta else {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
     for more in (0, 1):
-        height, width = (
-            step * (gap * (k - 1) + 3) + more
-            for step, gap, k in zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
-        )
-        count = conv.in_channels * height * width
-        x = torch.linspace(-9, 9, count).sin().view(1, -1, height, width).to(conv.weight)
-        y = conv.forward(x)
+        each = zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
+        shape = conv.in_channels, *(step * (gap * (k - 1) + 3) + more for step, gap, k in each)
+        x = torch.linspace(-9, 9, prod(shape)).sin().view(1, *shape).to(conv.weight)
         for padding, forward in list(possible.items()):
-            expected = forward(conv, x)
+            expected, y = forward(conv, x), conv.forward(x)
             if expected.shape != y.shape or (y - expected).abs().max() > 1e-4 * expected.abs().max():
                 del possible[padding]
     return next(iter(possible), None)

@@ -66,7 +66,11 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) 
     size = seen.shape[-2:]
     if g.groups > 1:
         matrices, seen = matrices.unflatten(1, (g.groups, -1)).flatten(0, 1), seen.unflatten(1, (g.groups, -1))
-        y = torch.bmm(matrices, seen.flatten(0, 1).flatten(-2).flatten(1, -2)).unflatten(0, (-1, g.groups)).flatten(1, 2)
+        y = (
+            torch.bmm(matrices, seen.flatten(0, 1).flatten(-2).flatten(1, -2))
+            .unflatten(0, (-1, g.groups))
+            .flatten(1, 2)
+        )
         return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
     if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
         rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)
@@ -109,9 +113,7 @@ def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, ge
         (B, C_out, H_out, W_out).
     """
     g, outputs = geometry, []
-    for index, kernel in enumerate(bank):
-        output = F.conv2d(
-            x, kernel, None if bias is None else bias[index], g.stride, g.padding, g.dilation, g.groups
-        )
+    for index, kernel in enumerate(bank.unbind()):
+        output = F.conv2d(x, kernel, None if bias is None else bias[index], g.stride, g.padding, g.dilation, g.groups)
         outputs.append(attention[:, index, None, None, None] * output)
     return sum(outputs[1:], outputs[0]).to(output.dtype)  # under autocast, the sum is of attention's type

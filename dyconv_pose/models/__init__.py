@@ -4,6 +4,7 @@ from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
 from .dynamic import dynamic
 from .heads import BottleneckHead
+from .input_size import check_input_size
 from .warm_start import WarmStart
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'DyMobileNetV3',
     'DyResNet',
     'WarmStart',
+    'check_input_size',
     'dynamic',
 ]

@@ -1,10 +1,12 @@
 """Every form of running a dynamic convolution against one sample after the other in double precision."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
-
 from forced_form import forced_form
+from torch.utils.flop_counter import FlopCounterMode
 
 from dyconv_pose.layers import DyConv2d, Geometry
 from dyconv_pose.layers.cpu import depthwise, tile_forms
@@ -192,3 +194,25 @@ def test_the_rule_for_products_and_other_devices():
     assert choose_form(torch.empty(2, 512, 32, 24), strided) == 'by_channel'
     assert choose_form(torch.empty(2, 512, 64, 48, device='meta'), pointwise) == 'product'
     assert choose_form(torch.empty(2, CHANNELS, 8, 6, device='meta'), GEOMETRIES['dense']) == 'grouped'
+
+
+@pytest.mark.parametrize('memory_format', FORMATS)
+@pytest.mark.parametrize('name', ['pointwise', 'depthwise, stride 2', 'dense, uneven', 'groups'])
+def test_counters_of_flops_see_the_tiles(name, memory_format):
+    """Those of a batch are B times those of one sample, which runs as PyTorch's own operators; the backward pass by hand."""
+    geometry = GEOMETRIES[name]
+
+    def flops(batch):
+        tensors = operands(geometry, batch=batch, memory_format=memory_format)
+        with FlopCounterMode(display=False) as forward:
+            y = convolve_mixture(*tensors, geometry)
+        with FlopCounterMode(display=False) as backward:
+            y.sum().backward()
+        return forward.get_total_flops(), backward.get_total_flops()
+
+    (forward, backward), (one, _) = flops(3), flops(1)
+    assert forward == 3 * one > 0
+    positions = math.prod(geometry.output_size(torch.empty(1, CHANNELS, 9, 7)))
+    kernels = 3  # K, which counts once for mixing again and twice for its gradients
+    bias = 2 * 2 * 3 * kernels * geometry.kernel_shape[0]
+    assert backward == 2 * 3 * math.prod(geometry.kernel_shape) * (3 * kernels + 2 * positions) + bias

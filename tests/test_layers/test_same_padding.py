@@ -24,7 +24,9 @@ def test_places_of_the_kernel(size, kernel, stride, dilation, padded):
     before, after = padded
     ones = nn.functional.pad(torch.ones(size), padded)
     outputs = -(-size // stride)
-    expected = torch.stack([ones[i * stride : i * stride + dilation * (kernel - 1) + 1 : dilation].sum() for i in range(outputs)])
+    expected = torch.stack(
+        [ones[i * stride : i * stride + dilation * (kernel - 1) + 1 : dilation].sum() for i in range(outputs)]
+    )
     conv = Conv2dSame(1, 1, (1, kernel), (1, stride), dilation=(1, dilation), bias=False)
     nn.init.ones_(conv.weight)
     assert torch.equal(conv(torch.ones(1, 1, 3, size))[0, 0, 1], expected)

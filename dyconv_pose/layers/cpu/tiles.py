@@ -10,7 +10,6 @@ The forward and the backward pass are one operator of PyTorch each, so ``torch.c
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
-from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -45,21 +44,15 @@ def convolve_in_tiles(
     return y if bias is None else y.add_(bias.to(y.dtype)[:, :, None, None])
 
 
-@torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=())
-def convolve_tiled(
-    x: Tensor,
-    attention: Tensor,
-    bank: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-    form: str,
-) -> Tensor:
-    """The operator; arguments as of :func:`convolve_in_tiles`, the geometry in its parts."""
-    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
-    y = geometry.empty_output(x)
-    tiles = TILINGS[form](x, geometry)
+_OPERANDS = 'Tensor x, Tensor attention, Tensor bank, int[] stride, int[] padding, int[] dilation, int groups, str form'
+
+
+@torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=(), schema=f'({_OPERANDS}) -> Tensor')
+def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
+    """The operator of :func:`convolve_in_tiles`; it takes a geometry in its parts."""
+    *parts, form = arguments
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
+    y, tiles = geometry.empty_output(x), TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
         for samples, channels in tiles:
             weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
@@ -67,24 +60,17 @@ def convolve_tiled(
     return y
 
 
-@torch.library.custom_op('dyconv_pose::convolve_tiled_backward', mutates_args=())
-def _backward(
-    grad: Tensor,
-    x: Tensor,
-    attention: Tensor,
-    bank: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-    form: str,
-    needs_x: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+@torch.library.custom_op(
+    'dyconv_pose::convolve_tiled_backward',
+    mutates_args=(),
+    schema=f'(Tensor grad, {_OPERANDS}, bool needs_x) -> (Tensor, Tensor, Tensor)',
+)
+def _backward(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, ...]:
     """The gradients of x (empty unless needed), attention and bank."""
-    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], stride, padding, dilation, groups)
+    *parts, form, needs_x = arguments
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
     attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
-    flat_grad = bank_grad.flatten(1)
-    tiles = TILINGS[form](x, geometry)
+    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
         for samples, channels in tiles:
             elements = geometry.elements(channels)
@@ -96,23 +82,13 @@ def _backward(
 
 
 @convolve_tiled.register_fake
-def _(
-    x: Tensor,
-    attention: Tensor,
-    bank: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-    form: str,
-) -> Tensor:
-    return Geometry(bank.shape[1:], stride, padding, dilation, groups).empty_output(x)
+def _(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
+    return Geometry(bank.shape[1:], *arguments[:-1]).empty_output(x)
 
 
 @_backward.register_fake
-def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *args: object) -> tuple[Tensor, Tensor, Tensor]:
-    needs_x = args[-1]
-    x_grad = empty_gradient(x) if needs_x else x.new_empty(0)
+def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, Tensor, Tensor]:
+    x_grad = empty_gradient(x) if arguments[-1] else x.new_empty(0)
     return x_grad, torch.empty_like(attention), torch.empty_like(bank)
 
 
@@ -137,20 +113,14 @@ def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tu
 convolve_tiled.register_autograd(_differentiate, setup_context=_save)
 
 
-def _mixed_elements(attention: torch.Size, bank: torch.Size) -> tuple[int, int]:
-    """Multiply-adds of mixing all kernels, and of convolving one position with them."""
-    return attention[0] * prod(bank), attention[0] * prod(bank[1:])
-
-
 @register_flop_formula(torch.ops.dyconv_pose.convolve_tiled)
 def _flops(x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, out_shape: torch.Size, **__) -> int:
-    mixing, position = _mixed_elements(attention, bank)
-    return 2 * (mixing + position * prod(out_shape[2:]))
+    """Mixing takes K multiply-adds for each element of a sample's kernel, the convolution one for each place."""
+    return 2 * attention[0] * prod(bank[1:]) * (bank[0] + prod(out_shape[2:]))
 
 
 @register_flop_formula(torch.ops.dyconv_pose.convolve_tiled_backward)
 def _backward_flops(
-    grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *arguments: object, **_: object
+    grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *rest: object, **_
 ) -> int:
-    (mixing, position), needs_x = _mixed_elements(attention, bank), arguments[-1]
-    return 2 * (3 * mixing + (1 + needs_x) * position * prod(grad[2:]))
+    return 2 * attention[0] * prod(bank[1:]) * (3 * bank[0] + (1 + rest[-1]) * prod(grad[2:]))
