@@ -65,12 +65,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) 
     seen = _seen(x, g)  # (B, C_in, k * k, H_out, W_out), or (B, C_in, H_out, W_out) for k = 1
     size = seen.shape[-2:]
     if g.groups > 1:
-        matrices, seen = matrices.unflatten(1, (g.groups, -1)).flatten(0, 1), seen.unflatten(1, (g.groups, -1))
-        y = (
-            torch.bmm(matrices, seen.flatten(0, 1).flatten(-2).flatten(1, -2))
-            .unflatten(0, (-1, g.groups))
-            .flatten(1, 2)
-        )
+        matrices, seen = (tensor.unflatten(1, (g.groups, -1)).flatten(0, 1) for tensor in (matrices, seen))
+        y = torch.bmm(matrices, seen.flatten(-2).flatten(1, -2)).unflatten(0, (-1, g.groups)).flatten(1, 2)
         return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
     if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
         rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)

@@ -29,9 +29,8 @@ class Gains(nn.Module):
         self.register_buffer('temperature', torch.tensor(float(temperature), **where))
 
     def forward(self, x):
-        kernels, channels = self.linear(x.mean((2, 3))).split(
-            [self.num_kernels, self.linear.out_features - self.num_kernels], 1
-        )
+        logits = self.linear(x.mean((2, 3)))
+        kernels, channels = logits[:, : self.num_kernels], logits[:, self.num_kernels :]
         return torch.cat([torch.softmax(kernels / self.temperature, 1), 2 * torch.sigmoid(channels)], 1)
 
 
@@ -58,9 +57,8 @@ class Sigmoid(DyConv2d):
     """A subclass whose weights do not sum to one, and which says nothing about a warm start."""
 
     def build_attention(self, **where):
-        return nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(self.in_channels, self.num_kernels, **where), nn.Sigmoid()
-        )
+        linear = nn.Linear(self.in_channels, self.num_kernels, **where)
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear, nn.Sigmoid())
 
 
 class Doubled(DyConv2d):
@@ -111,10 +109,8 @@ def test_runs_traced_and_exported_at_any_batch_size(operator, arguments):
     program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim('batch')},), strict=False)
     for batch in (1, 2, 3):
         torch.testing.assert_close(program.module()(x[:batch]), expected[:batch])
-    for parameter, grad in zip(
-        layer.parameters(), torch.autograd.grad(layer(x).sum(), layer.parameters()), strict=True
-    ):
-        assert grad.shape == parameter.shape
+    gradients = torch.autograd.grad(layer(x).sum(), layer.parameters())
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @pytest.mark.parametrize('operator', [Scaled, Doubled, Loud])

@@ -199,7 +199,7 @@ def test_the_rule_for_products_and_other_devices():
 @pytest.mark.parametrize('memory_format', FORMATS)
 @pytest.mark.parametrize('name', ['pointwise', 'depthwise, stride 2', 'dense, uneven', 'groups'])
 def test_counters_of_flops_see_the_tiles(name, memory_format):
-    """Those of a batch are B times those of one sample, which runs as PyTorch's own operators; the backward pass by hand."""
+    """Forward B times those of one sample, which runs as PyTorch's own operators; backward as counted by hand."""
     geometry = GEOMETRIES[name]
 
     def flops(batch):
