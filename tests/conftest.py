@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    import dyconv_pose  # noqa: F401
+    import dyconv_pose.registration  # noqa: F401
 
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
