@@ -3,11 +3,11 @@
 from copy import deepcopy
 
 import pytest
+from dyconv_pose.experiments.history import read_history
 from tiny_coco import tiny_config, write_coco
 
 from dyconv_pose.apis import test as score
 from dyconv_pose.apis import train
-from dyconv_pose.experiments.history import read_history
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 

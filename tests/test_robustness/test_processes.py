@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dataset_converters.synthetic_people import make_sample_set
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_coco import write_coco, write_config
@@ -20,7 +21,6 @@ from tiny_training import EPOCHS, NUM_IMAGES, finish, stateful_config
 
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
-from dyconv_pose.datasets.synthetic import make_sample_set
 
 ROOT = Path(__file__).parents[2]
 NAME = 'td-hm_dy-mobilenetv3-small-s16-bneck-narrow'

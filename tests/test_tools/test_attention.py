@@ -5,12 +5,12 @@ import math
 
 import pytest
 import torch
-from tiny_coco import write_coco, write_config
-from torch import nn
-
 from dyconv_pose.analysis.attention import REPLACEMENTS, inspect, record_attention, replace_attention, summarise_layer
 from dyconv_pose.analysis.attention.figures import draw_figures, draw_layers, draw_replaced, draw_training, short_names
 from dyconv_pose.analysis.attention.inspection import group_layers
+from tiny_coco import write_coco, write_config
+from torch import nn
+
 from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.apis.running import use_ground_truth_boxes
 from dyconv_pose.layers import DyConv2d

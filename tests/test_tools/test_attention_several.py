@@ -5,10 +5,9 @@ import runpy
 import sys
 
 import pytest
-from tiny_coco import ROOT
-
 from dyconv_pose.analysis.attention.page import FOLDER, attention_page
 from dyconv_pose.analysis.attention.several import changes, check_alike, draw_several, findings_of_several
+from tiny_coco import ROOT
 
 CONFIG = 'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
 

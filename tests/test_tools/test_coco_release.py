@@ -3,9 +3,8 @@
 import json
 
 import pytest
+from dataset_converters.coco_release import COCO_2017, Release, Split, check_release, md5_of
 from tiny_coco import annotation_path, coco_content, write_annotations, write_coco
-
-from dyconv_pose.datasets.coco_release import COCO_2017, Release, Split, check_release, md5_of
 
 BOXES = 'boxes.json'
 RELEASE = Release(

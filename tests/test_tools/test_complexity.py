@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from dyconv_pose.analysis import compare_coco, compare_imagenet, count, count_config, count_estimator, input_size_of
+from dyconv_pose.analysis.paper import COCO, IMAGENET
 from mmengine.analysis import FlopAnalyzer, parameter_count
 from mmengine.config import Config
 from mmpose.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dyconv_pose.analysis import compare_coco, compare_imagenet, count, count_config, count_estimator, input_size_of
-from dyconv_pose.analysis.paper import COCO, IMAGENET
 from dyconv_pose.layers import DyConv2d
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,6 @@ import json
 
 import cv2
 import pytest
-
 from dyconv_pose.analysis.curves import metric_points, plot_training, read_scalars
 
 

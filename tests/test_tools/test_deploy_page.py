@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from dyconv_pose.analysis.deploy_page import benchmarks_page
 
 WHERE = {'versions': {'torch': '9.9'}, 'machine': 'a machine'}

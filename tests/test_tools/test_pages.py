@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from dyconv_pose.analysis.metafiles import pose_metafile
 from dyconv_pose.analysis.pages import PAGES, ablations_page, comment_of, markdown_table
 from dyconv_pose.analysis.paper import COCO, IMAGENET

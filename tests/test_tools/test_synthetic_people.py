@@ -10,18 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dataset_converters.synthetic_people import make_sample_set, render_sample
+from dataset_converters.synthetic_people.coco import annotation_path, sample_rng
+from dataset_converters.synthetic_people.drawing import render, sample_lighting
+from dataset_converters.synthetic_people.people import Placement, make_person
+from dataset_converters.synthetic_people.person.body import KEYPOINT_NAMES
+from dataset_converters.synthetic_people.person.poses import Pose
+from dataset_converters.synthetic_people.scene import NOBODY, annotate
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
-from dyconv_pose.datasets.synthetic import make_sample_set, render_sample
-from dyconv_pose.datasets.synthetic.body import KEYPOINT_NAMES
-from dyconv_pose.datasets.synthetic.coco import annotation_path, sample_rng
-from dyconv_pose.datasets.synthetic.drawing import render, sample_lighting
-from dyconv_pose.datasets.synthetic.people import make_person
-from dyconv_pose.datasets.synthetic.placement import Placement
-from dyconv_pose.datasets.synthetic.poses import Pose
-from dyconv_pose.datasets.synthetic.scene import NOBODY, annotate
 
 ROOT = Path(__file__).parents[2]
 NUM_VAL = 12
@@ -54,15 +52,15 @@ def _digest(folder: Path) -> str:
 
 def test_another_process_writes_the_same_bytes(sample_set: Path, tmp_path: Path) -> None:
     program = (
-        'from dyconv_pose.datasets.synthetic import make_sample_set; '
+        'from dataset_converters.synthetic_people import make_sample_set; '
         f'make_sample_set({str(tmp_path / "again")!r}, 3, {NUM_VAL}, seed=7)'
     )
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONHASHSEED': '5'}
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT / 'tools'), 'PYTHONHASHSEED': '5'}
     subprocess.run([sys.executable, '-c', program], check=True, env=environment)
     assert _digest(tmp_path / 'again') == _digest(sample_set)
 
 
-def test_pictures_do_not_depend_on_the_size_of_the_set(sample_set: Path, tmp_path: Path) -> None:
+def test_images_do_not_depend_on_the_size_of_the_set(sample_set: Path, tmp_path: Path) -> None:
     make_sample_set(tmp_path, 1, 2, seed=7)
     for name in ('train2017/000000000001.jpg', 'val2017/000000000002.jpg'):
         assert (tmp_path / name).read_bytes() == (sample_set / name).read_bytes()
@@ -72,18 +70,18 @@ def test_pictures_do_not_depend_on_the_size_of_the_set(sample_set: Path, tmp_pat
     assert small == [entry for entry in large if entry['image_id'] <= 2]
 
 
-def test_seed_split_and_index_each_change_the_picture() -> None:
+def test_seed_split_and_index_each_change_the_image() -> None:
     keys = [(7, 'train2017', 0), (8, 'train2017', 0), (7, 'val2017', 0), (7, 'train2017', 1)]
-    pictures = [render_sample(sample_rng(*key), (96, 96))[0] for key in keys]
-    assert len({picture.tobytes() for picture in pictures}) == 4
+    images = [render_sample(sample_rng(*key), (96, 96))[0] for key in keys]
+    assert len({image.tobytes() for image in images}) == 4
 
 
-def test_pictures_on_disk_have_the_stated_size(sample_set: Path, coco: COCO) -> None:
+def test_images_on_disk_have_the_stated_size(sample_set: Path, coco: COCO) -> None:
     assert len(coco.imgs) == NUM_VAL
     assert len(list((sample_set / 'val2017').iterdir())) == NUM_VAL
     for image in coco.imgs.values():
-        picture = cv2.imread(str(sample_set / 'val2017' / image['file_name']))
-        assert picture.shape == (image['height'], image['width'], 3)
+        image = cv2.imread(str(sample_set / 'val2017' / image['file_name']))
+        assert image.shape == (image['height'], image['width'], 3)
     assert coco.cats[1]['keypoints'] == list(KEYPOINT_NAMES)
     assert len(coco.cats[1]['skeleton']) == 19
 
@@ -98,13 +96,13 @@ def test_area_and_box_are_those_of_the_silhouette(coco: COCO) -> None:
         assert annotation['bbox'] == [x, y, columns.max() - x + 1, rows.max() - y + 1]
 
 
-def test_silhouettes_of_a_picture_share_no_pixel(coco: COCO) -> None:
+def test_silhouettes_of_a_image_share_no_pixel(coco: COCO) -> None:
     for image_id in coco.imgs:
         masks = [coco.annToMask(entry) for entry in coco.imgToAnns[image_id]]
         assert not masks or np.sum(masks, 0).max() <= 1
 
 
-def test_keypoints_agree_with_silhouette_and_picture(coco: COCO) -> None:
+def test_keypoints_agree_with_silhouette_and_image(coco: COCO) -> None:
     for annotation in coco.anns.values():
         points, image = _keypoints(annotation), coco.imgs[annotation['image_id']]
         x, y, v = points.T
@@ -197,22 +195,22 @@ def test_the_set_covers_the_cases_a_network_must_meet() -> None:
 
 def test_the_same_set_is_left_alone_and_another_is_refused(tmp_path: Path) -> None:
     assert make_sample_set(tmp_path, 1, 1, seed=1)
-    picture = tmp_path / 'train2017' / '000000000001.jpg'
-    stamp, before = picture.stat().st_mtime_ns, picture.read_bytes()
+    image = tmp_path / 'train2017' / '000000000001.jpg'
+    stamp, before = image.stat().st_mtime_ns, image.read_bytes()
     assert not make_sample_set(tmp_path, 1, 1, seed=1, overwrite=True)
-    assert picture.stat().st_mtime_ns == stamp
+    assert image.stat().st_mtime_ns == stamp
     with pytest.raises(ValueError, match='overwrite'):
         make_sample_set(tmp_path, 1, 1, seed=2)
-    assert picture.read_bytes() == before
+    assert image.read_bytes() == before
     assert make_sample_set(tmp_path, 1, 1, seed=2, overwrite=True)
-    assert picture.read_bytes() != before
+    assert image.read_bytes() != before
 
 
 def test_a_set_whose_drawing_was_interrupted_is_drawn_anew(tmp_path: Path) -> None:
-    pictures = iter(range(3))
+    images = iter(range(3))
 
     def stop() -> None:
-        if next(pictures) == 2:  # after two pictures to train on and the first to evaluate on
+        if next(images) == 2:  # after two images to train on and the first to evaluate on
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -229,7 +227,7 @@ def test_a_set_whose_drawing_was_interrupted_is_drawn_anew(tmp_path: Path) -> No
     assert not make_sample_set(tmp_path / 'set', 1, 2, seed=1)
 
 
-def test_a_smaller_set_leaves_no_picture_of_the_larger(tmp_path: Path) -> None:
+def test_a_smaller_set_leaves_no_image_of_the_larger(tmp_path: Path) -> None:
     make_sample_set(tmp_path, 3, 1)
     make_sample_set(tmp_path, 1, 1, overwrite=True)
     assert len(list((tmp_path / 'train2017').iterdir())) == 1
@@ -251,6 +249,6 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, numbers: tuple[int, in
     assert not (tmp_path / 'set').exists()
 
 
-def test_tiny_pictures_are_refused() -> None:
+def test_tiny_images_are_refused() -> None:
     with pytest.raises(ValueError, match='at least 64'):
         render_sample(0, (32, 200))

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from dyconv_pose.analysis.trained import record_run, trained_page
 
 FIGURES = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')

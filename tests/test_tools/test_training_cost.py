@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
-from torch import nn
-
 from dyconv_pose.analysis.coco_run import coco_run_page
 from dyconv_pose.analysis.training_cost import kept_bytes, memory_of
 from dyconv_pose.analysis.zoo import COCO_FOLDER
+from mmengine.config import Config
+from torch import nn
+
 from dyconv_pose.apis import build_model
 from dyconv_pose.layers import dynamic_layers
 

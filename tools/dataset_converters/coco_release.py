@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .annotations import PRESENT, AnnotationTable, read_annotations, read_json
-from .findings import ERROR, WARNING, Finding, file_error, finding
+from dyconv_pose.datasets.annotations import PRESENT, AnnotationTable, read_annotations, read_json
+from dyconv_pose.datasets.findings import ERROR, WARNING, Finding, file_error, finding
 
 _NUM_KEYPOINTS = 17
 _BLOCK = 1 << 22  # bytes

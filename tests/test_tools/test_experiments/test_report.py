@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from dyconv_pose.experiments import load_experiment
 from dyconv_pose.experiments.plots import plot_learning_curves
 from dyconv_pose.experiments.report import FOLDER, experiments_page, tables, verdict

@@ -10,14 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from mmengine.hooks import Hook
-from mmpose.registry import HOOKS
-
 from dyconv_pose.experiments import execute, load_experiment, read_records, run_all
 from dyconv_pose.experiments.description import recipe_of
 from dyconv_pose.experiments.locking import InProgressError, locked
 from dyconv_pose.experiments.records import reused_record
 from dyconv_pose.experiments.scheduling import status_of
+from mmengine.hooks import Hook
+from mmpose.registry import HOOKS
 
 from .conftest import write_experiment
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy import stats
-
 from dyconv_pose.experiments.statistics import paired_differences, summarise
+from scipy import stats
 
 
 def test_interval_is_that_of_the_paired_t_test():

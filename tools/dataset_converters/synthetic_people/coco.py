@@ -7,15 +7,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .body import KEYPOINT_NAMES
+from .person.body import KEYPOINT_NAMES
 from .scene import render_sample
 
 VERSION = 1
-"""Raise it whenever the pictures or annotations of a given seed change."""
+"""Raise it whenever the images or annotations of a given seed change."""
 
 SPLITS = ('train2017', 'val2017')
 
-#: In the set's folder while pictures are drawn: the parameters of the set that is not whole yet.
+#: In the set's folder while images are drawn: the parameters of the set that is not whole yet.
 _UNFINISHED = 'unfinished.json'
 
 MAX_PEOPLE = 10
@@ -28,12 +28,12 @@ SKELETON = (
 
 
 def sample_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """Returns the source of chance of one picture, the same whatever the set's size.
+    """Returns the random generator of one image, the same whatever the set's size.
 
     Args:
         seed: Of the whole set.
         split: 'train2017' or 'val2017'.
-        index: Of the picture in its split, from 0.
+        index: Of the image in its split, from 0.
     """
     return np.random.default_rng(np.random.SeedSequence((seed, SPLITS.index(split), index)))
 
@@ -60,12 +60,12 @@ def make_sample_set(
 
     Args:
         out_dir: Folder of the set, made if it does not exist.
-        num_train: Number of pictures to train on, at least 1.
-        num_val: Number of pictures to evaluate on, at least 1.
+        num_train: Number of images to train on, at least 1.
+        num_val: Number of images to evaluate on, at least 1.
         seed: Not negative; another seed gives other people.
-        image_size_wh: Width and height of every picture, pixels; None varies them.
+        image_size_wh: Width and height of every image, pixels; None varies them.
         overwrite: Whether a different set in `out_dir` may be replaced.
-        on_progress: Called after every picture.
+        on_progress: Called after every image.
 
     Returns:
         True if the set was written, False if it was already there.
@@ -115,7 +115,7 @@ def _make_room(out_dir: Path, overwrite: bool) -> None:
     """Removes an older set, if that is allowed, or an unfinished one.
 
     Raises:
-        ValueError: If `out_dir` holds pictures or annotations that must not be replaced.
+        ValueError: If `out_dir` holds images or annotations that must not be replaced.
     """
     if out_dir.exists() and not out_dir.is_dir():
         raise ValueError(f'out_dir must be a folder, but {out_dir} is a file; choose another')
@@ -144,13 +144,13 @@ def _make_room(out_dir: Path, overwrite: bool) -> None:
 
 
 def _remove_unfinished(out_dir: Path, parameters: dict) -> None:
-    """Removes the pictures that an interrupted call wrote, and no others."""
+    """Removes the images that an interrupted call wrote, and no others."""
     for split, key in zip(SPLITS, ('num_train', 'num_val'), strict=True):
         for index in range(parameters[key]):
-            _picture_path(out_dir, split, index).unlink(missing_ok=True)
+            _image_path(out_dir, split, index).unlink(missing_ok=True)
 
 
-def _picture_path(out_dir: Path, split: str, index: int) -> Path:
+def _image_path(out_dir: Path, split: str, index: int) -> Path:
     return out_dir / split / f'{index + 1:012d}.jpg'
 
 
@@ -161,20 +161,20 @@ def _write_split(
     parameters: dict,
     on_progress: Callable[[], None] | None,
 ) -> None:
-    """Writes a split's pictures, and last, as the sign that all is there, its annotations."""
+    """Writes a split's images, and last, as the sign that all is there, its annotations."""
     (out_dir / split).mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     for index in range(count):
         rng = sample_rng(parameters['seed'], split, index)
-        picture, people = render_sample(rng, parameters['image_size_wh'])
-        path = _picture_path(out_dir, split, index)
+        image, people = render_sample(rng, parameters['image_size_wh'])
+        path = _image_path(out_dir, split, index)
         quality = int(rng.integers(70, 97))
-        encoded = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         path.write_bytes(encoded.tobytes())
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         images.append({'id': index + 1, 'file_name': path.name, 'width': width, 'height': height, 'license': 1})
         for number, person in enumerate(people):
-            # Ids leave gaps so that they do not depend on the pictures before.
+            # Ids leave gaps so that they do not depend on the images before.
             identity = {'id': MAX_PEOPLE * (index + 1) + number, 'image_id': index + 1}
             annotations.append({**identity, **person})
         if on_progress is not None:
@@ -185,7 +185,7 @@ def _write_split(
 def _write_annotations(path: Path, parameters: dict, images: list[dict], annotations: list[dict]) -> None:
     content = {
         'info': {
-            'description': 'Drawn people for dyconv_pose: a synthetic sample set',
+            'description': 'Synthetic people for dyconv_pose: a synthetic sample set',
             'version': str(VERSION),
             'sample_set': parameters,
         },

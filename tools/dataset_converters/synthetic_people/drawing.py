@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .parts import CARRIES, REACH, Part
-from .solids import Buffers, Sighted, Solid, bounds_of, cast, sight, surface
+from .person.figure import CARRIES, REACH, Part
+from .person.solids import Buffers, Sighted, Solid, bounds_of, cast, sight, surface
 
 SUPERSAMPLING = 2
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """Light of one picture.
+    """Light of one image.
 
     Attributes:
         direction: (3,) unit vector towards the light, camera axes.
@@ -45,10 +45,10 @@ def sample_lighting(rng: np.random.Generator) -> Lighting:
 
 @dataclass
 class Rendering:
-    """A person on a window of the picture.
+    """A person on a window of the image.
 
     Attributes:
-        left, top: Where the window lies in the picture, pixels.
+        left, top: Where the window lies in the image, pixels.
         colour: (h, w, 3) float32 BGR 0..1, multiplied by alpha.
         alpha: (h, w) float32 coverage by the person and what they carry.
         body: (h, w) bool, the person's own silhouette.
@@ -76,13 +76,13 @@ def render(
 
     Args:
         solids: In camera axes, lengths in statures.
-        centre_xy: (2,) picture position of the camera axes' origin, pixels.
+        centre_xy: (2,) image position of the camera axes' origin, pixels.
         scale: Pixels per stature.
-        image_size_wh: Width and height of the picture, pixels.
-        lighting: Light of the picture.
+        image_size_wh: Width and height of the image, pixels.
+        lighting: Light of the image.
 
     Returns:
-        The rendering, clipped to the picture; None if all lies outside it.
+        The rendering, clipped to the image; None if all lies outside it.
     """
     bounds = bounds_of(solids)
     width, height = image_size_wh
@@ -157,12 +157,12 @@ def own_visibility(
 
     Args:
         rendering: The person.
-        points_xy: (17, 2) picture positions, pixels.
+        points_xy: (17, 2) image positions, pixels.
         depths: (17,) camera z of the joints, in statures.
         scale: Pixels per stature.
 
     Returns:
-        Picture pixels (17, 13, 2) int64 (x, y) around the joints, and (17, 13) bool,
+        Image pixels (17, 13, 2) int64 (x, y) around the joints, and (17, 13) bool,
         whether the joint's own surface is in front there.
     """
     radius = max(0.6, 0.013 * scale)

@@ -1,4 +1,4 @@
-"""Composes a picture of several people and says, joint by joint, what can be seen."""
+"""Composes a image of several people and says, joint by joint, what can be seen."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from pycocotools import mask as coco_mask
 from .background import draw_background
 from .drawing import Lighting, Rendering, own_visibility, render, sample_lighting
 from .foreground import draw_object
-from .placement import Placement, place_people
+from .people import Placement, place_people
 
 IMAGE_SIZES_WH = ((320, 240), (352, 264), (384, 288), (240, 320), (264, 352), (288, 384))
 MIN_KEYPOINTS = 3
@@ -19,14 +19,14 @@ def render_sample(
     seed: int | np.random.SeedSequence | np.random.Generator,
     image_size_wh: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, list[dict]]:
-    """Draws one picture of people.
+    """Draws one image of people.
 
     Args:
-        seed: Source of chance; the same seed gives the same picture in any process.
+        seed: Seed or random generator; the same seed gives the same image in any process.
         image_size_wh: Width and height, pixels, at least 64; None draws one.
 
     Returns:
-        The picture (H, W, 3) uint8 BGR and its annotations in COCO's format, without
+        The image (H, W, 3) uint8 BGR and its annotations in COCO's format, without
         `id` and `image_id`: category_id, iscrowd, keypoints (51 numbers, pixels),
         num_keypoints, bbox (xywh, pixels), area (pixels), segmentation (RLE).
 
@@ -38,53 +38,53 @@ def render_sample(
         image_size_wh = IMAGE_SIZES_WH[rng.integers(len(IMAGE_SIZES_WH))]
     if min(image_size_wh) < 64:
         raise ValueError(
-            f'image_size_wh must be at least 64 pixels either way, but is {image_size_wh}; choose a larger picture'
+            f'image_size_wh must be at least 64 pixels either way, but is {image_size_wh}; choose a larger image'
         )
     placements, horizon = place_people(rng, image_size_wh)
-    picture = draw_background(rng, image_size_wh, horizon)
+    image = draw_background(rng, image_size_wh, horizon)
     lighting = sample_lighting(rng)
     renderings = [render(p.person.solids, p.centre_xy, p.scale, image_size_wh, lighting) for p in placements]
-    owner = np.full(picture.shape[:2], NOBODY, np.int16)
+    owner = np.full(image.shape[:2], NOBODY, np.int16)
     for number, (placement, rendering) in enumerate(zip(placements, renderings, strict=True)):
         if rendering is None:
             continue
-        _cast_shadow(picture, placement, lighting)
-        _paste(picture, owner, rendering, number)
+        _cast_shadow(image, placement, lighting)
+        _paste(image, owner, rendering, number)
         if rng.random() < 0.16:
             box = np.concatenate([placement.box_xyxy[:2], np.ptp(placement.box_xyxy.reshape(2, 2), 0)])
-            owner[draw_object(rng, picture, box)] = NOBODY
+            owner[draw_object(rng, image, box)] = NOBODY
     annotations = [
         annotate(placement, rendering, owner, number)
         for number, (placement, rendering) in enumerate(zip(placements, renderings, strict=True))
         if rendering is not None
     ]
-    return _photograph(rng, picture), [entry for entry in annotations if entry is not None]
+    return _photograph(rng, image), [entry for entry in annotations if entry is not None]
 
 
-def _cast_shadow(picture: np.ndarray, placement: Placement, lighting: Lighting) -> None:
+def _cast_shadow(image: np.ndarray, placement: Placement, lighting: Lighting) -> None:
     """Darkens the ground under a person, in place."""
     foot = placement.box_xyxy[3]
     wide = 0.16 * placement.scale
     middle = placement.centre_xy[0] - lighting.direction[0] * 0.08 * placement.scale
-    x0, x1 = int(max(0, middle - 2 * wide)), int(min(picture.shape[1], middle + 2 * wide))
-    y0, y1 = int(max(0, foot - wide)), int(min(picture.shape[0], foot + wide))
+    x0, x1 = int(max(0, middle - 2 * wide)), int(min(image.shape[1], middle + 2 * wide))
+    y0, y1 = int(max(0, foot - wide)), int(min(image.shape[0], foot + wide))
     if x0 >= x1 or y0 >= y1:
         return
     x = (np.arange(x0, x1) - middle) / wide
     y = (np.arange(y0, y1) - (foot - 0.02 * placement.scale)) / (0.26 * wide)
     dark = 0.45 * np.exp(-(x[None] ** 2 + y[:, None] ** 2))
-    region = picture[y0:y1, x0:x1]
+    region = image[y0:y1, x0:x1]
     region[:] = (region * (1 - dark[..., None])).astype(np.uint8)
 
 
-def _paste(picture: np.ndarray, owner: np.ndarray, rendering: Rendering, number: int) -> None:
-    """Blends a person into the picture and into the map of who owns which pixel."""
+def _paste(image: np.ndarray, owner: np.ndarray, rendering: Rendering, number: int) -> None:
+    """Blends a person into the image and into the map of who owns which pixel."""
     height, width = rendering.alpha.shape
     window = (
         slice(rendering.top, rendering.top + height),
         slice(rendering.left, rendering.left + width),
     )
-    region = picture[window]
+    region = image[window]
     blend = region * (1 - rendering.alpha[..., None]) + 255 * rendering.colour
     region[:] = np.clip(blend + 0.5, 0, 255).astype(np.uint8)
     owner[window][rendering.alpha >= 0.5] = NOBODY
@@ -95,7 +95,7 @@ def annotate(placement: Placement, rendering: Rendering, owner: np.ndarray, numb
     """Describes a person in COCO's format; None if there is too little to see.
 
     Args:
-        placement: The person in the picture.
+        placement: The person in the image.
         rendering: The same person, drawn.
         owner: (H, W) int16, the number of the person seen in each pixel.
         number: This person's number.
@@ -127,16 +127,16 @@ def annotate(placement: Placement, rendering: Rendering, owner: np.ndarray, numb
     }
 
 
-def _photograph(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Gives a picture exposure, contrast, blur and noise."""
+def _photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Gives a image exposure, contrast, blur and noise."""
     gain, lift = rng.uniform(0.86, 1.22), rng.uniform(-10, 18)
     gamma = np.exp(rng.normal(0, 0.14))
     levels = 255 * (np.arange(256) / 255) ** gamma * gain + lift
-    picture = cv2.LUT(picture, np.clip(levels, 0, 255).astype(np.uint8))
+    image = cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8))
     if rng.random() < 0.25:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.0))
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.0))
     if rng.random() < 0.5:
         # Single precision is fast and as reproducible.
-        noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 7))
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
-    return picture
+        noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 7))
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return image

@@ -3,10 +3,9 @@
 import numpy as np
 
 from .appearance import Appearance
-from .body import SIDES, SIGNS, Build, Skeleton
+from .body import SIDES, SIGNS, Build, Skeleton, rot_x
+from .figure import Part
 from .paints import face, plain, strands
-from .parts import Part
-from .rotations import rot_x
 from .solids import Paint, Solid
 
 

@@ -4,7 +4,7 @@ A round cone is what a sphere sweeps while it moves along a straight line and it
 radius changes linearly. Stretched by an affine map it is also an ellipsoid, a
 flattened trunk, a skirt. Seen orthographically, its front surface has a closed
 form: with the sphere's centre c(t) and radius r(t), 0 <= t <= 1, the surface over
-the picture point P is the largest z(t) + sqrt(q(t)), q(t) = r(t)^2 - |P - c(t)|^2,
+the image point P is the largest z(t) + sqrt(q(t)), q(t) = r(t)^2 - |P - c(t)|^2,
 and q is a quadratic in t.
 """
 
