@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .description import Experiment, Run, recipe_of
-from .locking import is_locked
 from .records import find_record, reused_record
-from .worker import latest_checkpoint
+from .worker import is_locked, latest_checkpoint
 
 #: With this status a worker says that another process has the run.
 IN_PROGRESS_STATUS = 75

@@ -3,18 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use('Agg')  # a file, never a window
-
 import matplotlib.pyplot as plt
 import torch
+from analysis_tools.scalars import read_scalars
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dyconv_pose.analysis.curves import read_scalars
-
 from .inspection import Inspection
+
+plt.switch_backend('Agg')  # files, never windows
 
 
 def draw_figures(inspection: Inspection, out_dir: str | Path, metric: str, prefix: str = '') -> list[Path]:
@@ -22,16 +19,16 @@ def draw_figures(inspection: Inspection, out_dir: str | Path, metric: str, prefi
 
     Args:
         inspection: What was found.
-        out_dir: The folder of the pictures.
+        out_dir: The folder of the image files.
         metric: The metric of the figure on replaced attention.
         prefix: With which the names of the files begin.
 
     Returns:
-        The pictures.
+        The image files.
     """
     figures = {
         'layers': draw_layers([layer.as_dict() for layer in inspection.layers]),
-        'images': draw_images(inspection.pi, inspection.picture_of),
+        'images': draw_images(inspection.pi, inspection.image_of),
     }
     if any(inspection.replaced.values()):
         figures['replaced'] = draw_replaced(inspection.scores, inspection.replaced, metric)
@@ -97,12 +94,12 @@ def draw_replaced(scores: Mapping[str, float], replaced: Mapping[str, Mapping], 
     return figure
 
 
-def draw_images(pi: Mapping[str, Tensor], picture_of: Callable[[int], Tensor], count: int = 5) -> Figure:
+def draw_images(pi: Mapping[str, Tensor], image_of: Callable[[int], Tensor], count: int = 5) -> Figure:
     """Single images: the attention of every layer less the data set's mean, from the most usual image to the least.
 
     Args:
         pi: By layer, (N, K).
-        picture_of: The network's input by its number, (3, H, W) uint8 in BGR.
+        image_of: The network's input by its number, (3, H, W) uint8 in BGR.
         count: How many images.
     """
     kernels = max(value.shape[1] for value in pi.values())
@@ -118,7 +115,7 @@ def draw_images(pi: Mapping[str, Tensor], picture_of: Callable[[int], Tensor], c
         count, 2, figsize=(9, 1.45 * count + 1), width_ratios=(1, 7), squeeze=False, constrained_layout=True
     )
     for (left, right), index in zip(grid, chosen, strict=True):
-        left.imshow(picture_of(index).permute(1, 2, 0).flip(-1).numpy())
+        left.imshow(image_of(index).permute(1, 2, 0).flip(-1).numpy())
         left.axis('off')
         image = right.imshow(
             deviations[index].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto', interpolation='nearest'
@@ -136,7 +133,7 @@ def draw_logged_training(work_dir: str | Path, out: str | Path) -> Path:
 
     Args:
         work_dir: The training's work directory.
-        out: The picture to write.
+        out: The image file to write.
 
     Returns:
         ``out``.

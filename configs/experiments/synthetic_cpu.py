@@ -1,11 +1,12 @@
-# Static against dynamic on drawn people, hardly one of whom comes twice, so that nothing can be learnt by heart: a run
-# sees 69,120 persons (24 epochs of 2,880), and the pictures hold 68,465. The small network and the recipe are those of
-# photographs_cpu.py, on a CPU core. Three seeds were planned; the fourth was added after two had been seen, for they
-# differed by more than was expected: so these four suggest, and the test is drawn_new_seeds_cpu.py.
-# The pictures: python tools/make_sample_set.py --out data/synthetic_large --num-train 34000 --num-val 600 --seed 0
+# Static against dynamic on synthetic people, hardly any of whom comes twice, so that nothing can be memorised: a run
+# sees 69,120 persons (24 epochs of 2,880), and the images hold 68,465. The small network and the recipe are those of
+# photographs_cpu.py, on a CPU core. Three seeds were planned; the fourth was added after two had been seen, since they
+# differed by more than expected: these four suggest, and the test is synthetic_new_seeds_cpu.py.
+# The images: python tools/dataset_converters/make_sample_set.py --out data/synthetic_large --num-train 34000 \
+#     --num-val 600 --seed 0
 _base_ = ['./_base_/recipe_128x96.py']
 
-title = 'Static against dynamic on drawn people, others in every epoch'
+title = 'Static against dynamic on synthetic people, others in every epoch'
 
 _folder = 'configs/body_2d_keypoint/topdown_heatmap/coco/'
 _tail = 'mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
@@ -38,7 +39,7 @@ _pipeline = [
     ),
     dict(type='PackPoseInputs'),
 ]
-_drawn = dict(
+_train_set = dict(
     _delete_=True,
     type='CocoDataset',
     data_root=_root,
@@ -55,7 +56,7 @@ _epochs = 24
 _warm_up, _cosine = _base_.options.param_scheduler
 
 options = dict(
-    train_dataloader=dict(sampler=dict(_delete_=True, type='FreshSampler', num_samples=2880), dataset=_drawn),
+    train_dataloader=dict(sampler=dict(_delete_=True, type='FreshSampler', num_samples=2880), dataset=_train_set),
     val_dataloader=dict(dataset=dict(data_root=_root)),
     test_dataloader=dict(dataset=dict(data_root=_root)),
     val_evaluator=_evaluator,

@@ -1,10 +1,11 @@
-"""What the attention is for: the network with attention weights other than its own (section 5.3 of the paper).
+"""Hooks on the attention of dynamic layers: what they compute is recorded, or replaced (section 5.3 of the paper).
 
-Shape letters: B batch, K kernels.
+Shape letters: N images, B batch, K kernels.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import torch
@@ -12,6 +13,70 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dyconv_pose.layers import dynamic_layers
+
+
+@dataclass
+class LayerAttention:
+    """What one dynamic layer computed.
+
+    Attributes:
+        name: The layer's name in the network.
+        batches: Its attention weights, (B, K) for every batch, on the CPU.
+        output_size_hw: Height and width of its last output, in cells.
+    """
+
+    name: str
+    batches: list[Tensor] = field(default_factory=list)
+    output_size_hw: tuple[int, int] | None = None
+
+    @property
+    def pi(self) -> Tensor:
+        """The attention weights of all images, (N, K).
+
+        Raises:
+            ValueError: The layer has not run.
+        """
+        if not self.batches:
+            raise ValueError(f'Attention is there once the network has run, and {self.name} has not.')
+        return torch.cat(self.batches)
+
+
+@contextmanager
+def record_attention(network: nn.Module) -> Iterator[dict[str, LayerAttention]]:
+    """Records the attention of every dynamic layer while the block runs.
+
+    Args:
+        network: A network with dynamic layers, which stays as it is.
+
+    Yields:
+        For every dynamic layer, by name, what it computes, in the order in which the layers are defined.
+
+    Raises:
+        ValueError: The network has no dynamic layer.
+    """
+    layers = {name: LayerAttention(name) for name, _ in dynamic_layers(network)}
+    if not layers:
+        raise ValueError('Attention needs a network with dynamic layers, and this one has none: give a dynamic config.')
+    hooks = []
+    for name, layer in dynamic_layers(network):
+        hooks += [layer.attention.register_forward_hook(_keep_pi(layers[name]))]
+        hooks += [layer.register_forward_hook(_keep_size(layers[name]))]
+    try:
+        yield layers
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _keep_pi(record: LayerAttention) -> Callable:
+    return lambda _module, _inputs, pi: record.batches.append(pi.detach().float().cpu())
+
+
+def _keep_size(record: LayerAttention) -> Callable:
+    def hook(_module: nn.Module, _inputs: tuple, y: Tensor) -> None:
+        record.output_size_hw = tuple(y.shape[-2:])
+
+    return hook
 
 
 def _mean(pi: Tensor, mean_pi: Tensor) -> Tensor:

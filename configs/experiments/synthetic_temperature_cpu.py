@@ -1,8 +1,8 @@
-# Does annealing the temperature help? At 30, held constant, the attention of drawn_cpu.py's networks hardly depends on
-# the image (docs/attention.md): so here it falls to 1 over ten epochs, which lets it.
-_base_ = ['./drawn_cpu.py']
+# Does annealing the temperature help? At 30, held constant, the attention of synthetic_cpu.py's networks hardly depends
+# on the image (docs/attention.md): so here it falls to 1 over ten epochs, which lets it.
+_base_ = ['./synthetic_cpu.py']
 
-title = 'Temperature, on drawn people'
+title = 'Temperature, on synthetic people'
 
 _folder = 'configs/body_2d_keypoint/topdown_heatmap/coco/'
 _tail = 'mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
@@ -21,4 +21,4 @@ networks = dict(
     ),
 )
 comparisons = [('tau30to1', 'tau30'), ('tau30to1', 'static')]
-reuses = ['drawn_cpu']
+reuses = ['synthetic_cpu']
