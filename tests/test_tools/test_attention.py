@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
-from dyconv_pose.analysis.attention import REPLACEMENTS, inspect, record_attention, replace_attention, summarise_layer
-from dyconv_pose.analysis.attention.figures import draw_figures, draw_layers, draw_replaced, draw_training, short_names
-from dyconv_pose.analysis.attention.inspection import group_layers
+from analysis_tools.attention.figures import draw_figures, draw_layers, draw_replaced, draw_training, short_names
+from analysis_tools.attention.hooks import REPLACEMENTS, record_attention, replace_attention
+from analysis_tools.attention.inspection import group_layers, inspect
+from analysis_tools.attention.summaries import summarise_layer
 from tiny_coco import write_coco, write_config
 from torch import nn
 
@@ -135,10 +136,10 @@ def test_a_whole_inspection(tmp_path):
     assert found.as_dict()['persons'] == 8
     assert set(found.replaced['all']) == {'mean', 'shuffle'} and 'head' in found.groups
     assert all(len(pi) == 8 for pi in found.pi.values())
-    assert found.picture_of(7).shape == (3, 128, 96)
+    assert found.image_of(7).shape == (3, 128, 96)
     paths = draw_figures(found, tmp_path / 'figures', 'coco/AR')
-    assert [picture.stem for picture in paths] == ['layers', 'images', 'replaced']
-    assert all(picture.stat().st_size > 10_000 for picture in paths)
+    assert [path.stem for path in paths] == ['layers', 'images', 'replaced']
+    assert all(path.stat().st_size > 10_000 for path in paths)
 
 
 def test_figures_show_what_there_is():

@@ -32,6 +32,8 @@ def main() -> None:
     """Prints the tables and writes the JSON file."""
     args, results = parse_args(), {}
     import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
     from analysis_tools.costs.comparison import compare_coco, compare_imagenet
     from analysis_tools.costs.estimators import count_config, input_size_of, read_config
     from analysis_tools.costs.tables import layer_table, paper_table, summary_table

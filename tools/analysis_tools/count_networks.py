@@ -23,6 +23,8 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
         of the architecture by name, whether it is dynamic, parameters and multiply-adds of the whole and its parts.
     """
     import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
     from analysis_tools.costs.comparison import CONV_CFG, count_imagenet
     from analysis_tools.costs.estimators import count_config, read_config
     from analysis_tools.costs.paper import IMAGENET

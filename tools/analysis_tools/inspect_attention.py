@@ -39,6 +39,8 @@ def main() -> None:
     """Inspects, writes and says where."""
     args = parse_args()
     import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
     from analysis_tools.attention.figures import draw_figures, draw_logged_training
     from analysis_tools.attention.inspection import inspect
     from analysis_tools.environment import machine, versions

@@ -84,7 +84,7 @@ def network_table(experiment: Experiment, records: Sequence[Mapping], costs: Map
         minutes = [record['training_seconds'] / 60 for record in mine if 'reused_from' not in record]
         counts = [f'{costs[name][key] / 1e6:{form}}M' for key, form in (('params', '.2f'), ('madds', '.1f'))
                   if name in costs]  # fmt: skip
-        row = [f'`{name}`', len(mine) if len(mine) == planned else f'{len(mine)} of {planned}', *(counts or '--')]
+        row = [f'`{name}`', len(mine) if len(mine) >= planned else f'{len(mine)} of {planned}', *(counts or '--')]
         row += [f'{median(minutes):.0f}' if minutes else '-', _spread(mine, _LOSS, 1, '.3f')]
         rows.append(row + [_spread(mine, metric, 100, '.2f') for metric in experiment.metrics])
     header = ['network', 'seeds', 'params', 'MAdds', 'minutes a run', _LOSS, *(f'{m}, %' for m in experiment.metrics)]

@@ -33,6 +33,8 @@ def main() -> int:
     """Executes the mode."""
     args = parse_args()
     import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
     from experiments import scheduling
     from experiments.description import load_experiment
     from experiments.records import read_records

@@ -116,7 +116,7 @@ def draw_seeds(records: Sequence[Mapping], out: str | Path) -> Path:
     return Path(out)
 
 
-def _draw_dependence(axes: "Axes", records: Sequence[Mapping]) -> None:
+def _draw_dependence(axes: 'Axes', records: Sequence[Mapping]) -> None:
     from .figures import short_names
 
     names = [layer['name'] for layer in records[0]['layers']]
@@ -130,7 +130,7 @@ def _draw_dependence(axes: "Axes", records: Sequence[Mapping]) -> None:
     axes.grid(alpha=0.3, axis='y')
 
 
-def _draw_changes(axes: "Axes", records: Sequence[Mapping]) -> None:
+def _draw_changes(axes: 'Axes', records: Sequence[Mapping]) -> None:
     groups = [group for group, kinds in records[0]['replaced'].items() if kinds]
     kinds = [kind for kind in records[0]['replaced'][groups[0]] if kind != 'max']
     for index, kind in enumerate(kinds):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dyconv_pose.apis import build_model, load_config
 
-from .counter import count
 from .costs import Complexity
+from .counter import count
 
 
 def count_estimator(estimator: nn.Module, input_size_hw: Sequence[int]) -> Complexity:
@@ -84,7 +84,7 @@ def _input_sizes(entry: object) -> Iterator[tuple[int, int]]:
 
 
 def _image_size(step: dict) -> tuple[int, int] | None:
-    """Width and height to which a step of MMPretrain's pipelines brings every picture, if it does."""
+    """Width and height to which a step of MMPretrain's pipelines brings every image, if it does."""
     size = step.get({'CenterCrop': 'crop_size', 'Resize': 'scale'}.get(step.get('type'), ''))
     if isinstance(size, int):
         return size, size

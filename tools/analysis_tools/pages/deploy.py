@@ -70,7 +70,11 @@ def deploy_accuracy(root: Path) -> str:
             moved, far = 'moved_by_more_than_0.1_px', 'largest_difference_px'
             change = max((row['ap_minus_torch'] for row in group), key=abs)
             cells = rows.setdefault(weights, [weights, ' or '.join(sizes) or '-'])
-            cells += [f'{change:+.4f}', f'{max(row[far] for row in group):.2f}', f'{max(row[moved] for row in group):.1%}']
+            cells += [
+                f'{change:+.4f}',
+                f'{max(row[far] for row in group):.2f}',
+                f'{max(row[moved] for row in group):.1%}',
+            ]
     header = ['weights', 'MB']
     for name, of_set in record.items():
         header += [f'{name} (AP {of_set["ap_of_torch"]:.4f}): AP', 'largest move, px', 'moved by over 0.1 px']

@@ -1,4 +1,4 @@
-"""Tables of networks: counted costs, the paper's figures, our scores, and what a training on COCO is estimated to cost."""
+"""Tables of networks: counted costs, the paper's figures, our scores, estimated costs of a training on COCO."""
 
 import json
 import re

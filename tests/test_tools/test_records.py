@@ -1,9 +1,9 @@
-"""Records of training runs and the page made of them."""
+"""Records of training runs."""
 
 import json
 
 import pytest
-from dyconv_pose.analysis.trained import record_run, trained_page
+from analysis_tools.record_run import record_run
 
 FIGURES = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')
 
@@ -29,14 +29,3 @@ def test_record(work_dir):
     assert (record['iterations'], record['epochs'], record['final_loss']) == (30, 2, 0.25)
     assert record['config'] == 'td-hm_some-net.py'
     assert record['versions']['mmpose']
-
-
-def test_page_says_what_the_record_does(work_dir):
-    root = work_dir.parent
-    (root / 'results').mkdir()
-    record = record_run(work_dir, root / 'metrics.json', 'A run', ['train it'])
-    (root / 'results' / 'run.json').write_text(json.dumps(record))
-    page = trained_page(root)
-    assert '## A run' in page
-    assert 'train it' in page
-    assert '| 0.000 | 0.100 | 0.200 |' in page

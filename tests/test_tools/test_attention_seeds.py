@@ -5,8 +5,7 @@ import runpy
 import sys
 
 import pytest
-from dyconv_pose.analysis.attention.page import FOLDER, attention_page
-from dyconv_pose.analysis.attention.several import changes, check_alike, draw_several, findings_of_several
+from analysis_tools.attention.seeds import changes, check_alike, draw_seeds, overview
 from tiny_coco import ROOT
 
 CONFIG = 'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'
@@ -34,20 +33,19 @@ def test_changes_are_paired_with_the_network_itself():
     assert changes(RECORDS, 'head', 'max').mean == pytest.approx(-35)
 
 
-def test_findings():
-    even, most, dead, change = findings_of_several(RECORDS)
-    assert even == '0 to 1 of 2 layers have an entropy above 0.99.'
-    assert most.startswith(
-        'The image decides most, in the mean of the networks, in `head.b.conv` (0.0100 of log K), `back'
-    )
-    assert dead.startswith('0 to 2 of 8 kernels')
-    assert change.endswith('-2.00 (-14.71 to +10.71) points: no difference is shown.')
+def test_overview():
+    figures = dict(overview(RECORDS))
+    assert figures['layers with entropy > 0.99'] == '0 to 1 of 2'
+    assert figures['largest dependence on the image'] == '0.0100 in `head.b.conv`'
+    assert figures['dead kernels'] == '0 to 2 of 8'
+    assert figures['coco/AP'] == '35.0 ± 7.1'
+    assert figures['change with `mean`'] == '-2.00 (-14.71 to +10.71)'
+    assert dict(overview(RECORDS[:1]))['change with `mean`'] == '-1.00'  # one network has no interval
 
 
 @pytest.mark.parametrize(
     ('records', 'message'),
     [
-        (RECORDS[:1], 'from two on, got 1'),
         ([RECORDS[0], RECORDS[1] | dict(persons=8)], 'same persons'),
         ([RECORDS[0], RECORDS[1] | dict(metric='coco/AR')], 'same metric'),
         ([RECORDS[0], RECORDS[1] | dict(layers=RECORDS[1]['layers'][:1])], 'same layers'),
@@ -59,28 +57,20 @@ def test_what_cannot_be_taken_together(records, message):
         check_alike(records)
 
 
-def test_page_and_figure(tmp_path, monkeypatch, capsys):
-    folder = tmp_path / FOLDER / 'networks'
-    folder.mkdir(parents=True)
+def test_tool(tmp_path, monkeypatch, capsys):
     for seed, record in enumerate(RECORDS):
-        (folder / f'seed{seed}.json').write_text(json.dumps(record))
-    (tmp_path / 'configs').mkdir()
-    (tmp_path / 'configs' / CONFIG).touch()
-    page = attention_page(tmp_path)
-    assert '2 networks (seed0, seed1), on 9 persons' in page
-    assert 'As trained: 35.0 ± 7.1 coco/AP.' in page
-    assert '| all | 2 | -2.00 (-14.71 to +10.71) | -35.00' in page
-    picture = tmp_path / 'figures/several.png'
-    arguments = [*map(str, sorted(folder.glob('*.json'))), '--out', str(picture)]
+        (tmp_path / f'seed{seed}.json').write_text(json.dumps(record))
+    image = tmp_path / 'figures/seeds.png'
+    arguments = [*map(str, sorted(tmp_path.glob('*.json'))), '--out', str(image)]
     monkeypatch.setattr(sys, 'argv', ['compare_attention.py', *arguments])
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / 'tools/compare_attention.py'), run_name='__main__')
+        runpy.run_path(str(ROOT / 'tools/analysis_tools/compare_attention.py'), run_name='__main__')
     assert stop.value.code == 0
-    assert 'coco/AP changes by -2.00' in capsys.readouterr().out
-    assert picture.stat().st_size > 10_000
+    assert '| all | 2 | -2.00 (-14.71 to +10.71) | -35.00' in capsys.readouterr().out
+    assert image.stat().st_size > 10_000
 
 
 def test_figure_without_replacements(tmp_path):
     records = [record | dict(replaced={'all': {}, 'head': {}}) for record in RECORDS]
-    assert len(findings_of_several(records)) == 3
-    assert draw_several(records, tmp_path / 'several.png').is_file()
+    assert not [name for name, _ in overview(records) if name.startswith('change')]
+    assert draw_seeds(records, tmp_path / 'seeds.png').is_file()
