@@ -2,7 +2,6 @@
 
 import argparse
 
-from dyconv_pose.apis.publish import publish
 from dyconv_pose.cli import run
 
 
@@ -16,6 +15,8 @@ def main() -> None:
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
     args = parser.parse_args()
+    from dyconv_pose.apis.publish import publish
+
     out = publish(args.checkpoint, args.out, half=args.half, trust=args.trust_checkpoint)
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)')
 
