@@ -5,7 +5,8 @@ import runpy
 import sys
 
 import pytest
-from analysis_tools.attention.seeds import changes, check_alike, draw_seeds, overview
+from analysis_tools.attention.figures import draw_seeds
+from analysis_tools.attention.seeds import changes, check_alike, overview
 from tiny_coco import ROOT
 
 CONFIG = 'td-hm_dy-mobilenetv3-small-bneck-narrow_1xb16-36e_coco+lspet-128x96.py'

@@ -16,7 +16,8 @@ def main() -> None:
     parser.add_argument('records', nargs='+', help='JSON files of inspect_attention.py')
     parser.add_argument('--out', default='outputs/attention/seeds.png', help='the figure to write')
     args = parser.parse_args()
-    from analysis_tools.attention.seeds import draw_seeds, group_table, overview
+    from analysis_tools.attention.figures import draw_seeds
+    from analysis_tools.attention.seeds import group_table, overview
 
     records = [json.loads(Path(path).read_text()) for path in args.records]
     for name, figure in overview(records):

@@ -4,7 +4,7 @@ Shape letters: N images, B batch, K kernels.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,6 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dyconv_pose.layers import dynamic_layers
+
+#: For each replacement, a function of a layer's own attention (B, K) and the dataset's mean attention (K).
+REPLACEMENTS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
+    {
+        # the dataset's mean attention: one static network
+        'mean': lambda pi, mean_pi: mean_pi.to(pi).expand_as(pi),
+        # of each image's attention, the largest alone
+        'max': lambda pi, _: F.one_hot(pi.argmax(dim=1), pi.shape[1]).to(pi),
+        # an equal share for each kernel
+        'uniform': lambda pi, _: torch.full_like(pi, 1 / pi.shape[1]),
+        # the attention of another image, half a batch away, the same one in every layer
+        'shuffle': lambda pi, _: pi.roll(max(len(pi) // 2, 1), dims=0),
+    }
+)
 
 
 @dataclass
@@ -40,13 +54,18 @@ class LayerAttention:
             raise ValueError(f'Attention is there once the network has run, and {self.name} has not.')
         return torch.cat(self.batches)
 
+    def keep_pi(self, _module: nn.Module, _inputs: tuple, pi: Tensor) -> None:
+        """A forward hook of the attention."""
+        self.batches.append(pi.detach().float().cpu())
+
+    def keep_size(self, _module: nn.Module, _inputs: tuple, y: Tensor) -> None:
+        """A forward hook of the layer."""
+        self.output_size_hw = tuple(y.shape[-2:])
+
 
 @contextmanager
 def record_attention(network: nn.Module) -> Iterator[dict[str, LayerAttention]]:
     """Records the attention of every dynamic layer while the block runs.
-
-    Args:
-        network: A network with dynamic layers, which stays as it is.
 
     Yields:
         For every dynamic layer, by name, what it computes, in the order in which the layers are defined.
@@ -54,57 +73,15 @@ def record_attention(network: nn.Module) -> Iterator[dict[str, LayerAttention]]:
     Raises:
         ValueError: The network has no dynamic layer.
     """
-    layers = {name: LayerAttention(name) for name, _ in dynamic_layers(network)}
+    layers = dict(dynamic_layers(network))
     if not layers:
         raise ValueError('Attention needs a network with dynamic layers, and this one has none: give a dynamic config.')
-    hooks = []
-    for name, layer in dynamic_layers(network):
-        hooks += [layer.attention.register_forward_hook(_keep_pi(layers[name]))]
-        hooks += [layer.register_forward_hook(_keep_size(layers[name]))]
-    try:
-        yield layers
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _keep_pi(record: LayerAttention) -> Callable:
-    return lambda _module, _inputs, pi: record.batches.append(pi.detach().float().cpu())
-
-
-def _keep_size(record: LayerAttention) -> Callable:
-    def hook(_module: nn.Module, _inputs: tuple, y: Tensor) -> None:
-        record.output_size_hw = tuple(y.shape[-2:])
-
-    return hook
-
-
-def _mean(pi: Tensor, mean_pi: Tensor) -> Tensor:
-    return mean_pi.to(pi).expand_as(pi)
-
-
-def _max(pi: Tensor, _mean_pi: Tensor) -> Tensor:
-    return F.one_hot(pi.argmax(dim=1), pi.shape[1]).to(pi)
-
-
-def _uniform(pi: Tensor, _mean_pi: Tensor) -> Tensor:
-    return torch.full_like(pi, 1 / pi.shape[1])
-
-
-def _shuffle(pi: Tensor, _mean_pi: Tensor) -> Tensor:
-    # By half the batch: each image gets another's, and the same one's in every layer.
-    return pi.roll(max(len(pi) // 2, 1), dims=0)
-
-
-#: For each replacement, a function of a layer's own attention (B, K) and the data set's mean attention (K).
-REPLACEMENTS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
-    {
-        'mean': _mean,  # the data set's mean attention: one static network
-        'max': _max,  # of each image's attention, the largest alone
-        'uniform': _uniform,  # an equal share for each kernel
-        'shuffle': _shuffle,  # the attention of another image
-    }
-)
+    recorded = {name: LayerAttention(name) for name in layers}
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+            stack.callback(layer.attention.register_forward_hook(recorded[name].keep_pi).remove)
+            stack.callback(layer.register_forward_hook(recorded[name].keep_size).remove)
+        yield recorded
 
 
 @contextmanager
@@ -116,7 +93,7 @@ def replace_attention(
     Args:
         network: The network, which is as it was afterwards.
         replacement: A key of :data:`REPLACEMENTS`.
-        mean_pi: For each layer, by name, the data set's mean attention, (K,).
+        mean_pi: For each layer, by name, the dataset's mean attention, (K,).
         layers: Names of the layers to change; by default, all.
 
     Raises:
@@ -124,19 +101,14 @@ def replace_attention(
     """
     if replacement not in REPLACEMENTS:
         raise ValueError(f'replacement must be one of {sorted(REPLACEMENTS)}, got {replacement!r}.')
-    found = dict(dynamic_layers(network))
+    replace, found = REPLACEMENTS[replacement], dict(dynamic_layers(network))
     chosen = list(found if layers is None else layers)
     if unknown := [name for name in chosen if name not in found]:
         raise ValueError(f'Attention can be replaced in a dynamic layer, and "{unknown[0]}" is none of the network.')
-    hooks = [
-        found[name].attention.register_forward_hook(_hook(REPLACEMENTS[replacement], mean_pi[name])) for name in chosen
-    ]
-    try:
+    with ExitStack() as stack:
+        for name in chosen:
+            hook = found[name].attention.register_forward_hook(
+                lambda _module, _inputs, pi, mean=mean_pi[name]: replace(pi, mean)
+            )
+            stack.callback(hook.remove)
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _hook(replace: Callable[[Tensor, Tensor], Tensor], mean_pi: Tensor) -> Callable:
-    return lambda _module, _inputs, pi: replace(pi, mean_pi)

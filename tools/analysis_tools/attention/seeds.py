@@ -1,15 +1,10 @@
-"""Inspections of one network trained with several seeds, taken together: tables and a figure."""
+"""Inspections of one network trained with several seeds, taken together."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
 
 from analysis_tools.pages.fill import markdown_table
 from experiments.report import Summary, summarise
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def check_alike(records: Sequence[Mapping]) -> None:
@@ -84,67 +79,6 @@ def group_table(records: Sequence[Mapping]) -> str:
         for group, kinds in groups.items()
     ]
     return markdown_table(['layers', 'how many', *(f'`{kind}`' for kind in next(iter(groups.values()), []))], rows)
-
-
-def draw_seeds(records: Sequence[Mapping], out: str | Path) -> Path:
-    """Draws how the attention depends on the image by layer, and what the score loses where attention is replaced.
-
-    ``max`` is left out: it costs so much that nothing could be seen of the others.
-
-    Args:
-        records: Inspections of the same network.
-        out: The image file to write.
-
-    Returns:
-        ``out``.
-
-    Raises:
-        ValueError: They cannot be taken together.
-    """
-    import matplotlib.pyplot as plt
-
-    plt.switch_backend('Agg')  # a file, never a window
-    check_alike(records)
-    count = 1 + any(records[0]['replaced'].values())
-    figure, grid = plt.subplots(count, 1, figsize=(9, 3.6 * count), squeeze=False, constrained_layout=True)
-    _draw_dependence(grid[0][0], records)
-    if count == 2:
-        _draw_changes(grid[1][0], records)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
-    plt.close(figure)
-    return Path(out)
-
-
-def _draw_dependence(axes: 'Axes', records: Sequence[Mapping]) -> None:
-    from .figures import short_names
-
-    names = [layer['name'] for layer in records[0]['layers']]
-    for number, record in enumerate(records):
-        values = [layer['image_dependence'] for layer in record['layers']]
-        axes.plot(range(len(names)), values, 'o', color=f'C{number}', markersize=4, label=f'network {number + 1}')
-    axes.set_yscale('symlog', linthresh=1e-4)
-    axes.set_xticks(range(len(names)), short_names(names), rotation=90, fontsize=7)
-    axes.set(ylabel='dependence of the attention\non the image / log K', ylim=(0, None))
-    axes.legend(ncols=4, fontsize='small')
-    axes.grid(alpha=0.3, axis='y')
-
-
-def _draw_changes(axes: 'Axes', records: Sequence[Mapping]) -> None:
-    groups = [group for group, kinds in records[0]['replaced'].items() if kinds]
-    kinds = [kind for kind in records[0]['replaced'][groups[0]] if kind != 'max']
-    for index, kind in enumerate(kinds):
-        xs = [place + 0.8 * (index - (len(kinds) - 1) / 2) / len(kinds) for place in range(len(groups))]
-        heights = [changes(records, group, kind).mean for group in groups]
-        axes.bar(xs, heights, 0.8 / len(kinds), color=f'C{index}', label=kind)
-        for number, record in enumerate(records):
-            each = [changes([record], group, kind).mean for group in groups]
-            axes.plot(xs, each, '.', color='black', markersize=3, label='_' if index or number else 'each network')
-    axes.axhline(0, color='black', linewidth=0.8)
-    axes.set_xticks(range(len(groups)), groups)
-    axes.set(xlabel='layers whose attention is replaced', ylabel=f'change of {records[0]["metric"]}, points')
-    axes.legend(ncols=len(kinds) + 1, fontsize='small')
-    axes.grid(alpha=0.3, axis='y')
 
 
 def _range(numbers: Sequence[int]) -> str:
