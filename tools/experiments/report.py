@@ -129,20 +129,12 @@ def _value(record: Mapping, name: str) -> float:
     return record['metrics'][name]
 
 
-def experiment_networks(root: Path, name: str) -> str:
-    """:func:`network_table` of an experiment under ``configs/experiments``."""
+def experiment(root: Path, name: str) -> str:
+    """Both tables of an experiment under ``configs/experiments``."""
     counted = json.loads((root / 'benchmarks/results/complexity.json').read_text())['experiments']
-    return network_table(*_recorded(root, name), counted.get(name, {}))
+    described = load_experiment(root / f'configs/experiments/{name}.py')
+    records = read_records(root / f'results/{name}.jsonl')
+    return f'{network_table(described, records, counted.get(name, {}))}\n{difference_table(described, records)}'
 
 
-def experiment_differences(root: Path, name: str) -> str:
-    """:func:`difference_table` of an experiment under ``configs/experiments``."""
-    return difference_table(*_recorded(root, name))
-
-
-def _recorded(root: Path, name: str) -> tuple[Experiment, list[dict]]:
-    experiment = load_experiment(root / f'configs/experiments/{name}.py')
-    return experiment, read_records(root / f'results/{name}.jsonl')
-
-
-TABLES = {function.__name__: function for function in (experiment_networks, experiment_differences)}
+TABLES = {'experiment': experiment}

@@ -73,6 +73,22 @@ def ablations(root: Path) -> str:
     return markdown_table(['config', 'what differs', *_COSTS, 'AP (paper)', 'our AP'], rows, left=2)
 
 
+def summary(root: Path) -> str:
+    """The type B networks: costs, the paper's AP, and the time of an exported network on one CPU thread."""
+    latency = json.loads((root / 'benchmarks/results/deploy_latency.json').read_text())
+    rows = []
+    for row in (row for row in COCO if row.name.startswith('B ')):
+        name = row.name.removeprefix('B ')
+        timed = [one for one in latency[f'{name.removeprefix("DY-")}, type B']['rows']
+                 if (one['batch'], one['threads'], one['backend'], one['weights']) == (1, 1, 'openvino', 'float32')
+                 and (one['form'] == 'static') != name.startswith('DY-')]  # fmt: skip
+        milliseconds = f'{min(one["median_ms"] for one in timed):.0f}'
+        cost = counted(root)['keypoints'][(COCO_FOLDER / f'{row.config}.py').as_posix()]
+        rows.append([name, _millions(cost['params'], 1), _millions(cost['madds'], 0), milliseconds, row.ap[0]])
+        rows[-1].append(_score(root, row.config))
+    return markdown_table(['network', 'parameters', 'MAdds', 'CPU ms', 'AP (paper)', 'our AP'], rows)
+
+
 def classification_networks(root: Path) -> str:
     """The paper's networks for ImageNet."""
     rows = []
@@ -166,6 +182,7 @@ TABLES = {
     for function in (
         keypoint_networks,
         ablations,
+        summary,
         classification_networks,
         coco_training,
         coco_loading,
