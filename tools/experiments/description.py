@@ -9,19 +9,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 #: What of a config decides a result. The rest (logging, checkpoints, worker processes) may change within a run.
-_DECISIVE = (
-    'model',
-    'train_dataloader',
-    'val_dataloader',
-    'val_evaluator',
-    'test_dataloader',
-    'test_evaluator',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'load_from',
-    'custom_hooks',
-)
+_DECISIVE = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator',
+             'train_cfg', 'optim_wrapper', 'param_scheduler', 'load_from', 'custom_hooks')  # fmt: skip
 # The second is a hook's of old: without its name, all digests would be others.
 _DECISIVE_HOOKS = ('temperature', 'fresh_pictures', 'further_validation')
 _INCIDENTAL_KEYS = ('num_workers', 'persistent_workers', 'pin_memory', 'val_interval', 'dynamic_intervals')

@@ -66,8 +66,8 @@ def main() -> int:
         return 0
     command_for = partial(scheduling.worker_command, sys.argv[0], args.experiment, work_dir=work_dir, results=results)
     outcome = scheduling.run_all(experiment, results, command_for, say=partial(print, flush=True))
-    print(', '.join(f'{len(names)} {state}' for state, names in vars(outcome).items()))
-    return 1 if outcome.failed else 0
+    print(', '.join(f'{len(names)} {state}' for state, names in outcome.items()))
+    return 1 if outcome['failed'] else 0
 
 
 if __name__ == '__main__':

@@ -187,9 +187,9 @@ def test_all_runs_in_turn(experiment_file, tmp_path):
         lambda run: [sys.executable, '-c', f'raise SystemExit({next(codes)})'],
         said.append,
     )
-    assert outcome.finished == ['static/seed0', 'dynamic/seed1']
-    assert outcome.elsewhere == ['dynamic/seed0']
-    assert outcome.failed == ['static/seed1']
+    assert outcome['finished'] == ['static/seed0', 'dynamic/seed1']
+    assert outcome['elsewhere'] == ['dynamic/seed0']
+    assert outcome['failed'] == ['static/seed1']
     assert '[3/4] noise: static/seed1 failed with status 2' in said
 
 
