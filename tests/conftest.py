@@ -26,7 +26,7 @@ def _quiet_and_seeded():
 
 
 def pytest_addoption(parser):
-    """Names the file for what proofs of robustness count; tools/prove_robustness.py gives it."""
+    """Names the file for what proofs of robustness count; benchmarks/prove_robustness.py gives it."""
     parser.addoption('--figures', metavar='FILE', help='write what the proofs of robustness count to this JSON file')
 
 
