@@ -6,7 +6,7 @@ knows :class:`DynamicConv2d` alone.
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -239,3 +239,8 @@ class DynamicConv2d(nn.Module):
         if self.bias is None:
             parts.append('bias=False')
         return ', '.join([*parts, f'num_kernels={self.num_kernels}'])
+
+
+def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DynamicConv2d]]:
+    """Yields the name and layer of every dynamic convolution of a network, whatever its operator."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, DynamicConv2d))

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from forced_form import forced_form
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.forced_form import forced_form
 from dyconv_pose.layers import DyConv2d, Geometry
 from dyconv_pose.layers.cpu import depthwise, tile_forms
 from dyconv_pose.layers.cpu.rule import FORMS, choose_form
