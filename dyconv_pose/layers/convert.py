@@ -35,10 +35,10 @@ class Conversion:
 
     def __str__(self) -> str:
         """A line for what was converted, and one for each reason to leave something."""
-        lines = [f'{len(self.converted)} convolutions are dynamic now: {_abridged(self.converted)}.']
+        lines = [f'{len(self.converted)} dynamic: {_abridged(self.converted)}']
         for reason in dict.fromkeys(self.left.values()):
             names = [name for name, why in self.left.items() if why == reason]
-            lines.append(f'{len(names)} stayed static, {reason}: {_abridged(names)}.')
+            lines.append(f'{len(names)} static, {reason}: {_abridged(names)}')
         return '\n'.join(lines)
 
 
