@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .dynamic_conv import DyConv2d
+from .same_padding import Conv2dSame
 
 #: Kinds of convolutions: 1x1; one channel per group; all others.
 KINDS = ('pointwise', 'depthwise', 'dense')
@@ -59,7 +60,7 @@ def convert_convs(
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
     modules = network.named_modules(remove_duplicate=False)
-    convs = {name: module for name, module in modules if type(module) is nn.Conv2d}
+    convs = {name: module for name, module in modules if type(module) in (nn.Conv2d, Conv2dSame)}
     chosen = [
         name
         for name, conv in convs.items()

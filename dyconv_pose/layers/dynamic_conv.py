@@ -22,6 +22,7 @@ from torch.nn.modules.utils import _pair
 
 from .execution import convolve_mixture
 from .geometry import Geometry
+from .same_padding import pad_same
 
 _PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 
@@ -88,7 +89,7 @@ class DyConv2d(nn.Module):
         out_channels: C_out.
         kernel_size: Height and width of the kernels, or one number for both.
         stride: Step of the convolution.
-        padding: Rows and columns added on each side, or ``'same'`` or ``'valid'``.
+        padding: Rows and columns added on each side, or ``'same'``, at any stride as in TensorFlow, or ``'valid'``.
         dilation: Spacing of the kernel's elements.
         groups: G, blocked connections from input to output channels.
         bias: Whether each kernel has a bias.
@@ -140,8 +141,6 @@ class DyConv2d(nn.Module):
             raise ValueError(f'padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}.')
         if isinstance(padding, str) and padding not in ('same', 'valid'):
             raise ValueError(f"padding must be a number, a pair, 'same' or 'valid', got {padding!r}.")
-        if padding == 'same' and _pair(stride) != (1, 1):
-            raise ValueError(f"padding='same' needs stride 1, got stride={stride}: give the padding as a number.")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
         self.padding = padding if isinstance(padding, str) else _pair(padding)
@@ -208,18 +207,15 @@ class DyConv2d(nn.Module):
         """Pads x by hand where the convolution can't, and returns what padding is left for the convolution."""
         if self.padding == 'valid':
             return x, (0, 0)
-        if self.padding != 'same':
-            if self.padding_mode == 'zeros':
-                return x, self.padding
-            (top, left), (bottom, right) = self.padding, self.padding
-        else:
-            total_h, total_w = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
-            top, left = total_h // 2, total_w // 2
-            bottom, right = total_h - top, total_w - left
-            if self.padding_mode == 'zeros' and (top, left) == (bottom, right):
-                return x, (top, left)
         mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
-        return F.pad(x, (left, right, top, bottom), mode=mode), (0, 0)
+        if self.padding == 'same':
+            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+            if self.padding_mode == 'zeros' and self.stride == (1, 1) and not any(total % 2 for total in totals):
+                return x, (totals[0] // 2, totals[1] // 2)
+            return pad_same(x, self.kernel_size, self.stride, self.dilation, mode), (0, 0)
+        if self.padding_mode == 'zeros':
+            return x, self.padding
+        return F.pad(x, (self.padding[1],) * 2 + (self.padding[0],) * 2, mode=mode), (0, 0)
 
     def extra_repr(self) -> str:
         """What ``print(layer)`` shows."""

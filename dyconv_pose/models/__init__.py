@@ -4,6 +4,7 @@ from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
 from .dynamic import dynamic, make_dynamic
 from .heads import BottleneckHead
+from .separable import SeparableFPN, SeparableHead
 from .warm_start import WarmStart
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     'DyMobileNetV2',
     'DyMobileNetV3',
     'DyResNet',
+    'SeparableFPN',
+    'SeparableHead',
     'WarmStart',
     'dynamic',
     'make_dynamic',

@@ -1,0 +1,5 @@
+_base_ = [
+    '../../../_base_/models/mobilenetv2-fpn.py',
+    '../../../_base_/datasets/photographs_256x192.py',
+    '../../../_base_/schedules/constant_cpu.py',
+]
