@@ -137,3 +137,22 @@ def test_small_s16_is_small_without_its_last_stage():
     x = torch.randn(1, 3, 64, 64)
     assert torch.equal(ours(x)[0], whole(x)[0])
     assert ours(x)[0].shape == (1, 48, 4, 4)
+
+
+@pytest.mark.parametrize('conv_cfg', [None, CONV_CFG])
+def test_tensorflows_padding(conv_cfg):
+    """An odd image needs padding on both sides alike, where TensorFlow's padding is PyTorch's; an even one does not."""
+    cfg = dict(type='DyMobileNetV2', conv_cfg=conv_cfg, out_indices=(1,))
+    ours, theirs = build(cfg, padding='same'), build(cfg)
+    ours.load_state_dict(theirs.state_dict())
+    ours.eval(), theirs.eval()
+    odd, even = torch.randn(1, 3, 33, 33), torch.randn(1, 3, 32, 32)
+    assert torch.equal(ours(odd)[0], theirs(odd)[0])
+    assert not torch.allclose(ours(even)[0], theirs(even)[0])
+
+
+def test_last_channels():
+    network = build(dict(type='DyMobileNetV2', conv_cfg=None, widen_factor=1.75, last_channels=1280))
+    assert network(torch.randn(2, 3, 32, 32))[0].shape == (2, 1280, 1, 1)
+    with pytest.raises(ValueError, match="padding must be 'symmetric' or 'same', got 'full'"):
+        build(dict(type='DyMobileNetV2', padding='full'))
