@@ -24,7 +24,12 @@ model = dict(
         conv_cfg=None,
         loss=dict(loss_weight=1000.0),
         decoder=dict(
-            type='MSRAHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2, unbiased=True, blur_kernel_size=11
+            type='MSRAHeatmap',
+            input_size=(192, 256),
+            heatmap_size=(48, 64),
+            sigma=2,
+            unbiased=True,
+            blur_kernel_size=11,
         ),
         init_cfg=dict(type='Pretrained', checkpoint=start, prefix='head.'),
     ),
