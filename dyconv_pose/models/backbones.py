@@ -4,6 +4,7 @@ The paper's parameter counts say which convolutions are dynamic: all but the ste
 convolution, the fully-connected layers of squeeze-and-excitation, and ResNet's shortcut projections.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from mmcv.cnn import ConvModule
@@ -21,19 +22,29 @@ class PaddedMobileNetV2(MobileNetV2):
     """MMPose's ``MobileNetV2`` with two options that networks trained in TensorFlow need.
 
     Args:
+        widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs: Those of MMPose's ``MobileNetV2``.
         padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: where the stride is 2, on the lower and right edge
             alone.
         last_channels: Channels of the last feature map; ``None`` for MMPose's 1280 times ``widen_factor``, or 1280.
-        **kwargs: Those of MMPose's ``MobileNetV2``.
 
     Raises:
         ValueError: ``padding`` is neither of the two.
     """
 
-    def __init__(self, padding: str = 'symmetric', last_channels: int | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        widen_factor: float = 1.0,
+        out_indices: Sequence[int] = (7,),
+        frozen_stages: int = -1,
+        conv_cfg: dict | None = None,
+        *args: object,
+        padding: str = 'symmetric',
+        last_channels: int | None = None,
+        **kwargs: object,
+    ) -> None:
         if padding not in ('symmetric', 'same'):
             raise ValueError(f"padding must be 'symmetric' or 'same', got {padding!r}.")
-        super().__init__(**kwargs)
+        super().__init__(widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs)
         if last_channels is not None:
             old, settings = self.conv2, dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
             self.conv2 = ConvModule(old.in_channels, last_channels, 1, conv_cfg=self.conv_cfg, **settings)
