@@ -7,6 +7,7 @@ from .classification import ConvPoolNeck
 from .dynamic import dynamic
 from .heads import BottleneckHead
 from .input_size import check_input_size
+from .separable import SeparableFPN, SeparableHead
 from .warm_start import WarmStart
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     'DyMobileNetV2',
     'DyMobileNetV3',
     'DyResNet',
+    'SeparableFPN',
+    'SeparableHead',
     'WarmStart',
     'check_input_size',
     'dynamic',
