@@ -76,8 +76,7 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
     image = _IMAGE.search(message)
     if image:
         return (
-            f'The image "{image["path"]}" cannot be read ({_reason(image["reason"])}): replace it or take it out of '
-            f'the annotations; "python tools/check_dataset.py {config_name} --images" finds every such image.'
+XX
         )
     dead = _DEAD_WORKER.search(text)
     if dead:
@@ -88,7 +87,7 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
     if is_wrapped:
         return (
             f'Loading data failed with {" ".join(message.split())}: check the data '
-            f'("python tools/check_dataset.py {config_name} --images") and the pipeline of the config.'
+            f'("python tools/dataset_converters/check_dataset.py {config_name} --images") and the pipeline of the config.'
         )
     return None
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
-from dyconv_pose.datasets.checks import check_config, require_files, stop_at_errors
+from dyconv_pose.datasets.check import check_data, require_files
 from dyconv_pose.engine.loops import use_resumable_loop
 
 from .checkpoint import load_weights
@@ -47,7 +47,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
     """
     require_files(config, ('train', 'val'))
     build_model(config)  # a wrong key is said before files are written, and before the data are read
-    warnings = check_data(config, ('train', 'val'))
+    _check_data(config, ('train', 'val'))
     if amp:
         if torch.cuda.is_available():
             config.optim_wrapper.type = 'AmpOptimWrapper'
@@ -60,7 +60,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
     use_resumable_loop(config)
     with inert_loading(trust):
         runner = _build_runner(config)
-        for line in [*warnings, *(point.passed_over if point else ())]:
+        for line in point.passed_over if point else ():
             runner.logger.warning(line)
         if point:
             runner.logger.info(
@@ -102,41 +102,19 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
     """
     require_files(config, ('test',))
     load_weights(build_model(config), checkpoint, trust)
-    warnings = check_data(config, ('test',))
+    _check_data(config, ('test',))
     config.load_from, config.resume = None, False  # where training starts from would replace the weights
     runner = _build_runner(config)
     load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
-    for line in warnings:
-        runner.logger.warning(line)
     with RunErrors(config.filename):
         return runner.test()
 
 
-def use_ground_truth_boxes(config: Config) -> Config:
-    """Makes validation and test take the persons' annotated boxes instead of a detector's; returns the config."""
-    for split in ('val', 'test'):
-        loader = config.get(f'{split}_dataloader')
-        if loader is not None:
-            loader.dataset.bbox_file = ''
-    return config
-
-
-def check_data(config: Config, splits: tuple[str, ...]) -> list[str]:
-    """Checks the annotations and looks for the images and detector boxes of the named splits.
-
-    Of several processes, the first one reads the files; all look whether they are there.
-
-    Returns:
-        Warnings for the log.
-
-    Raises:
-        FileNotFoundError: A file or folder is missing.
-        ValueError: The annotations cannot be used.
-    """
+def _check_data(config: Config, splits: tuple[str, ...]) -> None:
+    """Of several processes, the first one reads the files; all look whether they are there."""
     require_files(config, splits)
-    if config.get('launcher', 'none') != 'none' and any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
-        return []
-    return stop_at_errors(check_config(config, splits), config.filename or 'CONFIG')
+    if config.get('launcher', 'none') == 'none' or not any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
+        check_data(config, splits)
 
 
 def _build_runner(config: Config) -> Runner:

@@ -5,7 +5,7 @@ import os
 
 from mmengine.config import Config, DictAction
 
-from .running import use_ground_truth_boxes
+from .config import use_ground_truth_boxes
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -15,20 +15,30 @@ Left as pycocotools has it: the further evaluations of xtcocotools, ``'keypoints
 persons with negative ids count (xtcocotools takes them for "not matched").
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from pycocotools import coco, cocoeval
+
+from dyconv_pose.files import read_json
 
 #: Area of a person in an area-less data set, as a share of its box: xtcocotools' constant.
 AREA_PER_BOX_AREA = 0.53
 
 
 class COCO(coco.COCO):
-    """Annotations, or detections on them, in COCO's format."""
+    """Annotations, or detections on them, in COCO's format.
+
+    Args:
+        annotation_file: A file of annotations, parsed once within :func:`~dyconv_pose.files.reading_once`.
+    """
+
+    def __init__(self, annotation_file: str | None = None) -> None:
+        super().__init__()
+        if annotation_file is not None:
+            self.dataset = read_json(annotation_file, 'annotations')
+            self.createIndex()
 
     def createIndex(self) -> None:  # noqa: N802
         """Makes annotations and images findable by their ids."""
@@ -50,7 +60,7 @@ class COCO(coco.COCO):
         Args:
             resFile: A JSON file of detections, or its contents.
         """
-        detections = json.loads(Path(resFile).read_text(encoding='utf-8')) if isinstance(resFile, str) else resFile
+        detections = read_json(resFile, 'detections') if isinstance(resFile, str) else resFile
         if len(detections) > 0:
             return super().loadRes(detections)
         results = COCO()

@@ -12,8 +12,8 @@ from mmengine.optim import AmpOptimWrapper
 
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
+from dyconv_pose.apis.config import use_ground_truth_boxes
 from dyconv_pose.apis.publish import publish
-from dyconv_pose.apis.running import use_ground_truth_boxes
 from dyconv_pose.engine.amp import CpuAmpOptimWrapper
 
 from .conftest import CONFIG, ROOT

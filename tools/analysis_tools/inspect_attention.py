@@ -7,8 +7,9 @@ from pathlib import Path
 from dyconv_pose.analysis.attention import REPLACEMENTS, inspect
 from dyconv_pose.analysis.attention.figures import draw_figures, draw_logged_training
 from dyconv_pose.analysis.trained import machine, versions
+
 from dyconv_pose.apis import load_config
-from dyconv_pose.apis.running import use_ground_truth_boxes
+from dyconv_pose.apis.config import use_ground_truth_boxes
 from dyconv_pose.cli import run
 
 
