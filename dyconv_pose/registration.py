@@ -15,4 +15,4 @@ with stand_ins(), warnings.catch_warnings():
     import mmpose.visualization  # noqa: F401
 
 from . import engine, models  # noqa: F401
-from .datasets import fresh  # noqa: F401
+from .datasets import samplers  # noqa: F401

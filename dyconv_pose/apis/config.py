@@ -1,8 +1,10 @@
 """Configs and models from them, with a user's mistakes said in one sentence."""
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
@@ -11,12 +13,13 @@ from torch import nn
 BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
 
-def load_config(path: str | Path, options: dict | None = None) -> Config:
+def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -> Config:
     """Reads a config file and applies overrides.
 
     Args:
         path: The config file.
-        options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``.
+        options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``, or as a command line has
+            them, such as ``['model.backbone.widen_factor=0.5']``.
 
     Returns:
         The config, with a ``work_dir`` of ``work_dirs/<name of the file>`` where it states none.
@@ -33,13 +36,37 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
     try:
-        config.merge_from_dict(options or {})
+        config.merge_from_dict(options if isinstance(options, dict) else _parsed(options or ()))
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
     if 'model' not in config:
         raise ValueError(f'A config must describe a model, and "{path}" has no "model": it may be a part for _base_.')
+    if {'type', 'by_epoch'} <= set(config.get('train_cfg') or ()):
+        raise ValueError(
+            f'train_cfg of "{path}" names its loop by "type" ({config.train_cfg.type}) and by "by_epoch": leave '
+            '"by_epoch" out, or write _delete_=True to name the loop anew.'
+        )
     if config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / path.stem)
+    return config
+
+
+def _parsed(pairs: Sequence[str]) -> dict:
+    """The overrides of a command line."""
+    for pair in pairs:
+        if '=' not in pair:
+            raise ValueError(f'--cfg-options must be of the form KEY=VALUE, got "{pair}".')
+    namespace = argparse.Namespace()
+    DictAction([], 'options', nargs='+')(None, namespace, list(pairs))
+    return namespace.options
+
+
+def use_ground_truth_boxes(config: Config) -> Config:
+    """Makes validation and test take the annotated boxes instead of a detector's; returns the config."""
+    for split in ('val', 'test'):
+        loader = config.get(f'{split}_dataloader')
+        if loader is not None:
+            loader.dataset.bbox_file = ''
     return config
 
 
@@ -59,15 +86,6 @@ def build_model(config: Config) -> nn.Module:
         return MODELS.build(model)
     except BUILD_ERRORS as error:
         raise ValueError(f'The model of the config cannot be built: {describe(error)}') from error
-
-
-def use_ground_truth_boxes(config: Config) -> Config:
-    """Makes validation and test take the persons' annotated boxes instead of a detector's; returns the config."""
-    for split in ('val', 'test'):
-        loader = config.get(f'{split}_dataloader')
-        if loader is not None:
-            loader.dataset.bbox_file = ''
-    return config
 
 
 def describe(error: BaseException) -> str:

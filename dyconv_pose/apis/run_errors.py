@@ -32,11 +32,16 @@ _DEAD_PEER = re.compile(
     re.IGNORECASE,
 )
 
+#: What OpenCV and MMCV say of an image, and what it means.
+_REASONS = {
+    'No such file': 'the file does not exist',
+    '!buf.empty()': 'the file is empty',
+    'failed to load image': 'it is no image, or a damaged one',
+}
+
 
 class RunErrors:
     """A ``with`` block that turns the errors that this module knows into a ``ValueError`` of one sentence.
-
-    All others pass.
 
     Args:
         config_name: The config file, for the remedy.
@@ -70,25 +75,23 @@ def _part_being_built(trace: TracebackType | None) -> str:
 
 def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | None:
     """The sentence for an error that came while data was loaded, or ``None`` for any other error."""
-    text = str(error)
+    text, check = str(error), f'"python tools/dataset_converters/check_dataset.py {config_name} --images"'
     is_wrapped = bool(_WRAPPED.match(text))
     message = unwrap_message(text) if is_wrapped else text
-    image = _IMAGE.search(message)
-    if image:
+    if image := _IMAGE.search(message):
+        known = [meaning for said, meaning in _REASONS.items() if said in image['reason']]
         return (
-XX
+            f'The image "{image["path"]}" cannot be read ({(known or [" ".join(image["reason"].split())])[0]}): '
+            f'replace it or take it out of the annotations; {check} finds every such image.'
         )
-    dead = _DEAD_WORKER.search(text)
-    if dead:
+    if dead := _DEAD_WORKER.search(text):
         return (
-            f'A data-loading process died ({" ".join(dead["how"].split())}), most often for want of memory: lower '
+            f'A data-loading process died ({" ".join(dead["how"].split())}), most often because memory ran out: lower '
             'num_workers of the data loaders, or batch_size.'
         )
     if is_wrapped:
-        return (
-            f'Loading data failed with {" ".join(message.split())}: check the data '
-            f'("python tools/dataset_converters/check_dataset.py {config_name} --images") and the pipeline of the config.'
-        )
+        problem = ' '.join(message.split())
+        return f'Loading data failed with {problem}: check the data ({check}) and the pipeline of the config.'
     return None
 
 
@@ -97,32 +100,19 @@ def describe_machine_error(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return (
             f'The disk is full ({error.strerror}{f", {error.filename}" if error.filename else ""}) and the run was '
-            'stopped; the checkpoints that stand are whole: make room and go on with --resume.'
+            'stopped; the checkpoints on it are whole: make room and go on with --resume.'
         )
     is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     if is_distributed and isinstance(error, RuntimeError) and _DEAD_PEER.search(str(error)):
         return (
-            f'Another process of this job ended, and process {torch.distributed.get_rank()} stops too: what '
-            'that one said is above, or it was killed (for want of memory?); go on with --resume.'
+            f'Another process of this job ended, and process {torch.distributed.get_rank()} stops too: the reason is '
+            'above, or it was killed (did memory run out?); go on with --resume.'
         )
     return None
 
 
 def unwrap_message(text: str) -> str:
-    """The type and message of the last error in a traceback's text, without its frames.
-
-    A frame's lines are indented, and the error's own first line is not; its further lines may be either.
-    """
+    """The type and message of the last error in a traceback's text, without its frames, whose lines are indented."""
     last = text.rpartition('Traceback (most recent call last):\n')[2].splitlines()
     start = next((place for place, line in enumerate(last) if line and not line.startswith(' ')), 0)
     return '\n'.join(last[start:]).strip()
-
-
-def _reason(text: str) -> str:
-    if 'No such file' in text:
-        return 'the file does not exist'
-    if '!buf.empty()' in text:
-        return 'the file is empty'
-    if 'failed to load image' in text:
-        return 'it is no image, or a damaged one'
-    return ' '.join(text.split())

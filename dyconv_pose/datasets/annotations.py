@@ -16,7 +16,7 @@ from dyconv_pose.files import read_json
 PRESENT, ABSENT, MALFORMED = 0, 1, 2
 
 _NUMBER = (int, float)
-_KIND_NAMES = {int: 'an integer', str: 'text', list: 'a list', _NUMBER: 'a number'}
+_KINDS = {int: 'an integer', str: 'text', list: 'a list', _NUMBER: 'a number'}
 _IMAGE = {'id': int, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER}
 _ANNOTATION = {'id': int, 'image_id': int, 'category_id': int}
 
@@ -37,10 +37,9 @@ class Finding:
     @property
     def sentence(self) -> str:
         """How often, what, and where first."""
-        if not self.examples:
-            return self.message
         more = ', ...' if self.count > len(self.examples) else ''
-        return f'{self.count:,} {self.message} ({self.unit} {", ".join(map(str, self.examples))}{more})'
+        places = f' ({self.unit} {", ".join(map(str, self.examples))}{more})' if self.examples else ''
+        return f'{self.count:,} {self.message}{places}' if self.examples else self.message
 
 
 def findings_of(broken: Iterable[tuple]) -> list[Finding]:
@@ -56,25 +55,24 @@ def findings_of(broken: Iterable[tuple]) -> list[Finding]:
 
 
 class AnnotationTable:
-    """The annotations of one file; numbers are NaN where a value is absent or malformed.
+    """The annotations of one file.
 
     Args:
-        content: What the file holds; it has COCO's form (:func:`form_errors`).
+        content: What the file holds; :func:`form_errors` finds nothing in it.
         num_keypoints: K, of the dataset's metadata.
 
     Attributes:
-        ids: (N,) int64; also ``category_ids`` and ``image_rows``, -1 where the file does not list the image.
-        image_ids: (I,) int64; also ``file_names``.
-        image_sizes_wh: (I, 2) float64 pixels; ``sizes_wh`` (N, 2) is that of each annotation's image.
-        numbers: By key, float64: bbox (N, 4) as x, y, width, height in pixels; keypoints (N, K, 3) as x, y, visibility;
-            area, num_keypoints and iscrowd (N,). ``states`` has (N,) by the same keys.
+        ids: (N,) int64; also ``category_ids``, and ``image_rows``, -1 where the file does not list the image.
+        image_ids: (I,) int64; also ``file_names``, and ``image_sizes_wh`` (I, 2) in pixels.
+        sizes_wh: (N, 2), the size of each annotation's image, NaN where unknown.
+        numbers: By key, float64, NaN where not present: bbox (N, 4) as x, y, width, height in pixels; keypoints
+            (N, K, 3) as x, y, visibility; area, num_keypoints and iscrowd (N,). ``states`` has (N,) by the same keys.
         labelled: (N, K) bool, which keypoints have a visibility above zero.
         is_person: (N,) bool, who can be learnt from or scored: no crowd, some labelled keypoint.
     """
 
     def __init__(self, content: dict, num_keypoints: int) -> None:
-        images, annotations = content['images'], content['annotations']
-        self.categories = content['categories']
+        images, annotations, self.categories = content['images'], content['annotations'], content['categories']
         self.file_names = [image['file_name'] for image in images]
         self.image_ids = np.array([image['id'] for image in images], np.int64)
         self.image_sizes_wh = np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2)
@@ -84,7 +82,7 @@ class AnnotationTable:
         self.image_rows = self.rows_of(image_ids.tolist())
         self.sizes_wh = self.sizes_of(self.image_rows)
         self.numbers, self.states = {}, {}
-        widths = {'bbox': 4, 'keypoints': 3 * num_keypoints, 'area': None, 'num_keypoints': None, 'iscrowd': None}
+        widths = {'keypoints': 3 * num_keypoints, 'bbox': 4, 'area': None, 'num_keypoints': None, 'iscrowd': None}
         for key, width in widths.items():
             values = [annotation.get(key) for annotation in annotations]
             self.numbers[key], self.states[key] = number_rows(values, width)
@@ -105,6 +103,10 @@ class AnnotationTable:
         """The annotations whose value under a key is present, absent or malformed."""
         return self.ids[self.states[key] == state]
 
+    def has_persons(self) -> np.ndarray:
+        """(I,) bool: the images that are read where persons come from the annotations."""
+        return np.isin(np.arange(len(self.image_ids)), self.image_rows[self.is_person])
+
 
 def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Turns N lists of ``width`` numbers (or N numbers), some perhaps ``None`` or malformed, into an array.
@@ -112,11 +114,9 @@ def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.
     Returns:
         (N, width) or (N,) float64 with NaN in the rows that are not present, and (N,) int8 states.
     """
-    rows, length = ([[value] for value in values], 1) if width is None else (values, width)
+    rows, length, number = ([[v] for v in values], 1, {int, float}) if width is None else (values, width, {int, float})
     states = np.array([ABSENT if value is None else MALFORMED for value in values], np.int8)
-    is_whole = [
-        isinstance(row, list) and len(row) == length and {int, float}.issuperset(map(type, row)) for row in rows
-    ]
+    is_whole = [isinstance(row, list) and len(row) == length and number.issuperset(map(type, row)) for row in rows]
     states[is_whole] = PRESENT
     whole = [row for row, is_present in zip(rows, is_whole, strict=True) if is_present]
     numbers = np.full((len(values), length), np.nan)
@@ -149,11 +149,11 @@ def form_errors(content: object) -> list[Finding]:
     return findings_of([*images, *entry_errors(content['annotations'], 'entries of "annotations"', _ANNOTATION)])
 
 
-def entry_errors(entries: list, name: str, kinds: dict[str, type | tuple]) -> Iterator[tuple]:
+def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
     """Rules that the entries of a list are dictionaries with certain kinds of values."""
     is_wrong = [not isinstance(entry, dict) for entry in entries]
     yield 'form', f'{name} are no dictionaries', np.flatnonzero(is_wrong), 'position'
     for key, kind in kinds.items() if not any(is_wrong) else ():
         values = [entry.get(key) for entry in entries]
         is_wrong = [not isinstance(value, kind) or (type(value) is int and abs(value) >= 2**63) for value in values]
-        yield 'form', f'{name} lack "{key}" as {_KIND_NAMES[kind]}', np.flatnonzero(is_wrong), 'position'
+        yield 'form', f'{name} lack "{key}" as {_KINDS[kind]}', np.flatnonzero(is_wrong), 'position'

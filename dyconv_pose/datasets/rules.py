@@ -33,72 +33,63 @@ def check_annotations(table: AnnotationTable, keypoint_names: Sequence[str], is_
         keypoint_names: The K names of the dataset's metadata, in order.
         is_scored: Whether COCO AP is computed on the file, which needs more than training does.
     """
-    rules = _keypoint_errors(table), _box_errors(table), _id_errors(table), _category_errors(table, keypoint_names)
-    return findings_of(chain(*rules, _number_errors(table, is_scored), _person_errors(table, is_scored)))
+    rules = _value_errors(table, is_scored), _place_errors(table), _category_errors(table, keypoint_names)
+    return findings_of(chain(*rules, _person_errors(table, is_scored)))
 
 
 def truth_errors(table: AnnotationTable) -> list[Finding]:
     """What the evaluator would fail on in annotations that results are scored against."""
-    tolerated = {'visibility', 'keypoints-outside', 'box-size', 'box-outside', 'box-unit', 'image-size'}
-    rules = _id_errors(table), _keypoint_errors(table), _box_errors(table), _number_errors(table, is_scored=False)
-    missing = [('missing-box', 'annotations have no "bbox"', table.ids_where('bbox', ABSENT))]
-    broken = chain(*rules, missing, _skeleton_errors(table.categories))
-    return [found for found in findings_of(broken) if found.rule not in tolerated]
+    missing = [('missing-bbox', 'annotations have no "bbox"', table.ids_where('bbox', ABSENT))]
+    return findings_of(chain(_value_errors(table, is_scored=False), missing, _skeleton_errors(table.categories)))
 
 
-def _skeleton_errors(categories: list) -> Iterator[tuple]:
-    for category in categories:
-        if not isinstance(category, dict) or not isinstance(category.get('id'), int):
-            yield 'category', 'a category is no dictionary with an integer "id"', None
-        else:
-            links = category.get('skeleton') or []
-            pairs = links if isinstance(links, list) else [links]
-            is_pair = [isinstance(pair, list) and [*map(type, pair)] == [int, int] for pair in pairs]
-            if not all(is_pair):
-                yield 'skeleton', 'a skeleton is not made of pairs of keypoint numbers', None
+def _value_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
+    num = table.labelled.shape[1]
+    forms = dict(
+        keypoints=f'the {num} keypoints of the metadata, {3 * num} numbers x, y, v', bbox='x, y, width, height'
+    )
+    for key, state in table.states.items():
+        absent = table.ids_where(key, ABSENT)
+        if key in forms and 0 < len(absent) == len(table.ids):
+            yield f'no-{key}', f'no annotation has "{key}": is it a file of person keypoints, {num} each?', None
+        elif key not in forms and is_scored:
+            yield f'missing-{key}', f'annotations have no "{key}", which COCO AP needs', absent
+        form = forms.get(key, 'one number')
+        yield f'{key}-form', f'annotations have "{key}" in another form than {form}', table.ids_where(key, MALFORMED)
+        is_finite = np.isfinite(table.numbers[key].reshape(len(state), -1)).all(axis=1)
+        yield 'not-finite', f'annotations have "{key}" that is not finite', table.ids[(state == PRESENT) & ~is_finite]
+    for name, ids in (('annotation', table.ids), ('image', table.image_ids)):
+        values, counts = np.unique(ids, return_counts=True)
+        yield 'duplicate-id', f'{name} ids occur more than once', values[counts > 1], 'id'
+    message = 'annotations are of images that the file does not list'
+    yield 'unknown-image', message, table.ids[table.image_rows < 0]
 
 
-def _keypoint_errors(table: AnnotationTable) -> Iterator[tuple]:
-    points = table.numbers['keypoints']
-    num = points.shape[1]
-    if 0 < len(table.ids) == len(table.ids_where('keypoints', ABSENT)):
-        message = f'no annotation has "keypoints": are these box or mask annotations, instead of {num} keypoints each?'
-        yield 'no-keypoints', message, None
-        return
-    message = f"annotations do not have the {num} keypoints of the config's metadata, as {3 * num} numbers x, y, v"
-    yield 'keypoint-count', message, table.ids_where('keypoints', MALFORMED)
-    infinite = (table.states['keypoints'] == PRESENT) & ~np.isfinite(points).all(axis=(1, 2))
-    yield 'not-finite', 'annotations have keypoints that are not finite', table.ids[infinite]
-    yield 'visibility', 'annotations have a negative visibility', table.ids[(points[..., 2] < 0).any(axis=1)]
+def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
+    is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
+    yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
+    is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
+    yield 'visibility', 'annotations have a negative visibility', table.ids[is_negative]
     far = (points_beyond(table) > FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
     if far.sum() > 0.5 * table.labelled.sum():
         message = 'annotations have keypoints outside the image, and most points are: are they pixels of these images?'
         yield 'keypoints-outside', message, table.ids[far.any(axis=1)]
+    boxes = table.numbers['bbox']
+    negative, away, far, _ = box_faults(boxes, table.sizes_wh)
+    yield 'box-size', 'boxes have a negative width or height', table.ids[negative]
+    yield 'box-outside', 'boxes lie outside their image', table.ids[away]
+    finite = boxes[np.isfinite(boxes).all(axis=1)]
+    if far.sum() > 0.5 * max(len(finite), 1):
+        message = 'boxes reach far outside their image, most of all: are they x, y, width, height in pixels?'
+        yield 'box-outside', message, table.ids[far]
+    elif len(finite) and finite.max() <= 1:
+        yield 'box-unit', 'every box is smaller than one pixel: boxes are in pixels, not shares', None
 
 
 def points_beyond(table: AnnotationTable) -> np.ndarray:
     """(N, K, 2): pixels by which labelled keypoints lie outside their image, NaN for others."""
     points = np.where(table.labelled[..., None], table.numbers['keypoints'][..., :2], np.nan)
     return np.maximum(-points, points - table.sizes_wh[:, None])
-
-
-def _box_errors(table: AnnotationTable) -> Iterator[tuple]:
-    boxes = table.numbers['bbox']
-    if 0 < len(table.ids) == len(table.ids_where('bbox', ABSENT)):
-        yield 'no-boxes', 'no annotation has a "bbox"', None
-        return
-    yield 'box-form', 'boxes are not four numbers x, y, width, height', table.ids_where('bbox', MALFORMED)
-    finite = np.isfinite(boxes).all(axis=1)
-    infinite = table.ids[~finite & (table.states['bbox'] == PRESENT)]
-    yield 'not-finite', 'boxes have numbers that are not finite', infinite
-    negative, away, far, _ = box_faults(boxes, table.sizes_wh)
-    yield 'box-size', 'boxes have a negative width or height', table.ids[negative]
-    yield 'box-outside', 'boxes lie outside their image', table.ids[away]
-    if far.sum() > 0.5 * max(finite.sum(), 1):
-        message = 'boxes reach far outside their image, most of all: are they x, y, width, height in pixels?'
-        yield 'box-outside', message, table.ids[far]
-    elif finite.any() and boxes[finite].max() <= 1:
-        yield 'box-unit', 'every box is smaller than one pixel: boxes are in pixels, not shares', None
 
 
 def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -113,14 +104,6 @@ def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray
     beyond = np.where(is_sized[:, None], np.maximum(-start, end - sizes_wh), np.nan)
     away = is_sized & ((end <= 0) | (start >= sizes_wh)).any(axis=1)
     return (boxes_xywh[:, 2:] < 0).any(axis=1), away, (beyond > FAR_SHARE * sizes_wh).any(axis=1), beyond
-
-
-def _id_errors(table: AnnotationTable) -> Iterator[tuple]:
-    for name, ids in (('annotation', table.ids), ('image', table.image_ids)):
-        values, counts = np.unique(ids, return_counts=True)
-        yield 'duplicate-id', f'{name} ids occur more than once', values[counts > 1], 'id'
-    message = 'annotations are of images that the file does not list'
-    yield 'unknown-image', message, table.ids[table.image_rows < 0]
 
 
 def _category_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
@@ -145,16 +128,14 @@ def names_of(category: dict) -> list[str]:
     return [str(name).lower().replace(' ', '_').replace('-', '_') for name in names] if isinstance(names, list) else []
 
 
-def _number_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
-    for key in ('area', 'num_keypoints', 'iscrowd'):
-        if is_scored:
-            message = f'annotations have no "{key}", which COCO AP needs'
-            yield f'missing-{key}', message, table.ids_where(key, ABSENT)
-        yield f'{key}-form', f'annotations have a "{key}" that is no number', table.ids_where(key, MALFORMED)
-    infinite = (table.states['area'] == PRESENT) & ~np.isfinite(table.numbers['area'])
-    yield 'not-finite', 'areas are not finite', table.ids[infinite]
-    is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
-    yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
+def _skeleton_errors(categories: list) -> Iterator[tuple]:
+    for category in categories:
+        if not isinstance(category, dict) or not isinstance(category.get('id'), int):
+            yield 'category', 'a category is no dictionary with an integer "id"', None
+            continue
+        links = category.get('skeleton') or []
+        if not isinstance(links, list) or any(not isinstance(k, list) or [*map(type, k)] != [int, int] for k in links):
+            yield 'skeleton', 'a skeleton is not made of pairs of keypoint numbers', None
 
 
 def usable_persons(table: AnnotationTable) -> np.ndarray:
@@ -169,29 +150,18 @@ def _person_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
         yield 'no-persons', f'no person has a box and a labelled keypoint, so {result}', None
 
 
-def images_with_persons(table: AnnotationTable) -> np.ndarray:
-    """(I,) bool: the images that are read where persons come from the annotations."""
-    return np.isin(np.arange(len(table.image_ids)), table.image_rows[table.is_person])
-
-
 def missing_images(table: AnnotationTable, folder: Path, is_needed: np.ndarray) -> list[Finding]:
     """The images that are needed, (I,) bool, and not in the folder, which is listed once: look-ups are slow."""
     listed = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    missing = [
-        name
-        for name, needed in zip(table.file_names, is_needed.tolist(), strict=True)
-        if needed and name not in listed and not ('/' in name and (folder / name).is_file())
-    ]
+    needed = [name for name, is_one in zip(table.file_names, is_needed.tolist(), strict=True) if is_one]
+    missing = [name for name in needed if name not in listed and not ('/' in name and (folder / name).is_file())]
     return findings_of([('missing-image', f'image files are missing in "{folder}"', missing, 'file')])
 
 
 def check_detections(path: str | Path, table: AnnotationTable | None) -> list[Finding]:
-    """The errors of a file of detected boxes, against the annotations of the same images; places are from 0.
+    """The errors of a file of detected boxes, against the annotations of the same images (``None``: the file alone).
 
-    Args:
-        path: A JSON list of dictionaries with ``image_id``, ``category_id``, ``bbox`` (x, y, width, height) and
-            ``score``.
-        table: The annotations; ``None`` checks the file alone.
+    The file is a list of dictionaries with ``image_id``, ``category_id``, ``bbox`` (x, y, width, height) and ``score``.
     """
     try:
         return detection_errors(read_json(path, 'detections'), table)
@@ -209,19 +179,21 @@ def detection_errors(content: object, table: AnnotationTable | None = None) -> l
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == PERSON_CATEGORY], int)
     if not len(places):
         return [Finding('no-persons', f'no detection is of category {PERSON_CATEGORY}, a person')]
-    return findings_of(_detection_box_errors([content[place] for place in places], places, table))
+    return findings_of(_detection_errors([content[place] for place in places], places, table))
 
 
-def _detection_box_errors(entries: list[dict], places: np.ndarray, table: AnnotationTable | None) -> Iterator[tuple]:
+def _detection_errors(entries: list[dict], places: np.ndarray, table: AnnotationTable | None) -> Iterator[tuple]:
     boxes, states = number_rows([entry['bbox'][:4] for entry in entries], 4)
     yield 'box-form', 'detections have no four numbers as box', places[states != PRESENT], 'position'
     finite = np.isfinite(boxes).all(axis=1) & np.isfinite(number_rows([entry['score'] for entry in entries])[0])
     message = 'detections have a box or score that is not finite'
     yield 'not-finite', message, places[(states == PRESENT) & ~finite], 'position'
-    rows = table.rows_of(entry['image_id'] for entry in entries) if table else np.zeros(len(entries), int)
+    rows, sizes = np.zeros(len(entries), int), np.full((len(entries), 2), np.inf)
+    if table is not None:
+        rows = table.rows_of(entry['image_id'] for entry in entries)
+        sizes = table.sizes_of(rows)
     message = 'detections are in images that the annotations do not list'
     yield 'unknown-image', message, places[rows < 0], 'position'
-    sizes = table.sizes_of(rows) if table else np.full((len(entries), 2), np.inf)
     negative, away, far, _ = box_faults(boxes, sizes)
     yield 'box-size', 'detections have a negative width or height', places[negative], 'position'
     if far.sum() > 0.5 * max(finite.sum(), 1):
@@ -232,22 +204,17 @@ def _detection_box_errors(entries: list[dict], places: np.ndarray, table: Annota
 def result_errors(rows: object, image_ids: set[int], num_keypoints: int) -> list[Finding]:
     """The errors of COCO keypoint results, a list of ``image_id``, ``category_id``, ``keypoints`` and ``score``."""
     if not isinstance(rows, list):
-        return [Finding('form', f'results must be a list of persons, the file holds a {type(rows).__name__}')]
-    if form := findings_of(entry_errors(rows, 'results', _RESULT)):
-        return form
-    return findings_of(_result_errors(rows, image_ids, num_keypoints))
+        return [Finding('form', f'the results must be a list of persons, the file holds a {type(rows).__name__}')]
+    form = findings_of(entry_errors(rows, 'results', _RESULT))
+    return form or findings_of(_result_errors(rows, image_ids, num_keypoints))
 
 
 def _result_errors(rows: list[dict], image_ids: set[int], num_keypoints: int) -> Iterator[tuple]:
     message = 'results are of other images: were they made with these annotations (infer.py --boxes or --ann-file)?'
     yield 'unknown-image', message, sorted({row['image_id'] for row in rows} - image_ids), 'image'
-    width = 3 * num_keypoints
-    other = [place for place, row in enumerate(rows) if len(row['keypoints']) != width]
-    message = f'results do not have {num_keypoints} keypoints as the annotations, {width} numbers'
-    yield 'keypoint-count', message, other, 'position'
-    for key, length in (('keypoints', width), ('score', None), ('bbox', 4)):
-        if key == 'bbox' and not any('bbox' in row for row in rows):
-            continue
-        values, states = number_rows([row.get(key) for row in rows], length)
-        finite = (np.abs(values.reshape(len(rows), length or 1)) < 1e30).all(axis=1) & (states == PRESENT)
-        yield f'{key}-form', f'results have a "{key}" that is not finite numbers', np.flatnonzero(~finite), 'position'
+    has_boxes = any('bbox' in row for row in rows)
+    for key, length in (('keypoints', 3 * num_keypoints), ('score', 1), *((('bbox', 4),) if has_boxes else ())):
+        values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
+        numbers, states = number_rows(values, length)
+        is_wrong = (states != PRESENT) | ~(np.abs(numbers) < 1e30).all(axis=1)
+        yield f'{key}-form', f'results do not have {length} numbers as "{key}"', np.flatnonzero(is_wrong), 'position'

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from model_converters.publish_model import publish
 from small_network import CONFIG, ROOT
 from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator, load_weights, read_checkpoint
 from dyconv_pose.apis import test as score
-from dyconv_pose.apis.publish import publish
 
 #: The topic of what is counted here.
 REFUSED = 'malicious checkpoints refused'

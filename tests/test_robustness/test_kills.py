@@ -11,9 +11,9 @@ from mmengine.registry import HOOKS
 from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, differences, finish, kill_after, last_state, start, stateful_config
 
+from dyconv_pose import files
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.apis.resume import find_resume_point
-from dyconv_pose.engine import checkpoints
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
@@ -75,7 +75,7 @@ class KilledWhileWriting(Hook):
     def before_save_checkpoint(self, runner, checkpoint):
         self.count -= 1
         if self.count < 0:
-            checkpoints.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+            files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def at_checkpoint(config, count):

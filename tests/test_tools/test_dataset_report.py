@@ -48,7 +48,7 @@ def test_every_part_of_a_combined_set_is_checked(config, data, tmp_path):
 def test_the_sets_metadata_counts(config):
     config.train_dataloader.dataset.type = 'CrowdPoseDataset'  # of 14 keypoints
     rules = {found.rule for found in check_config(config, ('train',))}
-    assert {'keypoint-count', 'keypoint-names'} <= rules
+    assert {'keypoints-form', 'keypoint-names'} <= rules
 
 
 def test_unknown_data_set(config):

@@ -97,12 +97,8 @@ def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
     points, area = table.numbers['keypoints'], table.numbers['area']
     for key in ('keypoints', 'bbox'):
         absent = table.ids_where(key, ABSENT)
-        name = {'bbox': 'box'}.get(key, key)
-        yield (
-            f'missing-{name}',
-            f'annotations have no "{key}" and are left out',
-            absent if len(absent) < len(table.ids) else (),
-        )
+        if len(absent) < len(table.ids):  # else it is an error
+            yield f'missing-{key}', f'annotations have no "{key}" and are left out', absent
     present = table.states['keypoints'] == PRESENT
     odd = (present[:, None] & (points[..., 2] >= 0) & ~np.isin(points[..., 2], (0, 1, 2))).any(axis=1)
     yield 'visibility', 'annotations have a visibility other than 0, 1, 2', table.ids[odd]
@@ -170,7 +166,7 @@ def detection_warnings(path: Path, table: AnnotationTable) -> list[Finding]:
     boxes, _ = number_rows([content[place]['bbox'][:4] for place in places], 4)
     rows = table.rows_of(content[place]['image_id'] for place in places)
     _, away, far, _ = rules.box_faults(boxes, table.sizes_of(rows))
-    unseen = rules.images_with_persons(table) & ~np.isin(np.arange(len(table.image_ids)), rows)
+    unseen = table.has_persons() & ~np.isin(np.arange(len(table.image_ids)), rows)
     outside = 'detections lie far outside their image: are the boxes x, y, width, height in pixels?'
     missed = 'images with persons have no detection, and their persons count as missed'
     broken = [

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
 from dyconv_pose.datasets.check import check_data, require_files
-from dyconv_pose.engine.loops import use_resumable_loop
+from dyconv_pose.files import reading_once
 
-from .checkpoint import load_weights
-from .config import BUILD_ERRORS, build_model, describe
-from .guard import inert_loading
-from .resume import ResumePoint, find_resume_point, read_resume_point
+from .checkpoint import fit_weights, read_checkpoint, weights_only
+from .config import BUILD_ERRORS, describe
+from .resume import resume_point
 from .run_errors import RunErrors
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
@@ -23,10 +23,10 @@ _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
 def train(config: Config, resume: bool | str = False, amp: bool = False, trust: bool = False) -> Runner:
-    """Trains the network of a config.
+    """Trains the network of a config: the run of MMPose's ``tools/train.py``, after a check of the data.
 
-    A run that was stopped, at whatever moment, and is resumed ends with the weights of one that was not: see
-    :mod:`dyconv_pose.engine.loops`.
+    With the loops of :mod:`dyconv_pose.engine.loops`, which this project's configs name, a run that was stopped at any
+    moment and resumed ends with the weights of one that was not.
 
     Args:
         config: A config as MMPose's ``tools/train.py`` takes it.
@@ -46,43 +46,28 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
             checkpoint is not trusted.
     """
     require_files(config, ('train', 'val'))
-    build_model(config)  # a wrong key is said before files are written, and before the data are read
-    _check_data(config, ('train', 'val'))
     if amp:
+        config.optim_wrapper.type = 'AmpOptimWrapper' if torch.cuda.is_available() else 'CpuAmpOptimWrapper'
         if torch.cuda.is_available():
-            config.optim_wrapper.type = 'AmpOptimWrapper'
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        else:
-            config.optim_wrapper.type = 'CpuAmpOptimWrapper'
-    point = _resume_point(config, resume, trust)
+    point = resume_point(config, resume, trust)
     if point:
         config.resume, config.load_from = True, str(point.path)
-    use_resumable_loop(config)
-    with inert_loading(trust):
-        runner = _build_runner(config)
-        for line in point.passed_over if point else ():
-            runner.logger.warning(line)
+    with weights_only(trust, {str(point.path): point.content} if point else {}), RunErrors(config.filename):
+        with reading_once():
+            _check_data(config, ('train', 'val'))
+            runner = _build_runner(config)
+            _ = runner.train_loop, runner.val_loop  # builds the datasets
         if point:
+            for line in point.passed_over:
+                runner.logger.warning(line)
             runner.logger.info(
                 f'Resuming from "{point.path}", the last whole checkpoint: {point.epoch} epochs and '
                 f'{point.iteration} iterations are done.'
             )
-        with RunErrors(config.filename):
-            runner.train()
+            point.content.clear()
+        runner.train()
     return runner
-
-
-def _resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
-    """The checkpoint that is named, by the caller or the config, or the last whole one of the work directory."""
-    if not resume and not config.get('resume'):
-        return None
-    named = resume if isinstance(resume, str) else None if resume else config.get('load_from')
-    try:
-        return read_resume_point(named, trust) if named else find_resume_point(config.work_dir, trust)
-    except FileNotFoundError:
-        if resume or named:
-            raise
-        return None  # a config with "resume = True" begins where there is nothing yet, as with MMEngine
 
 
 def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[str, float]:
@@ -101,18 +86,20 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
         ValueError: The config cannot be built, the checkpoint does not fit, or data cannot be used.
     """
     require_files(config, ('test',))
-    load_weights(build_model(config), checkpoint, trust)
-    _check_data(config, ('test',))
+    content = read_checkpoint(checkpoint, trust)
     config.load_from, config.resume = None, False  # where training starts from would replace the weights
-    runner = _build_runner(config)
-    load_weights(runner.model.module if hasattr(runner.model, 'module') else runner.model, checkpoint, trust)
     with RunErrors(config.filename):
+        with reading_once():
+            _check_data(config, ('test',))
+            runner = _build_runner(config)
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            fit_weights(model, content, checkpoint)
+            _ = runner.test_loop
         return runner.test()
 
 
 def _check_data(config: Config, splits: tuple[str, ...]) -> None:
-    """Of several processes, the first one reads the files; all look whether they are there."""
-    require_files(config, splits)
+    """Checks the data in the first process; the others would only find the same."""
     if config.get('launcher', 'none') == 'none' or not any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
         check_data(config, splits)
 
@@ -120,22 +107,14 @@ def _check_data(config: Config, splits: tuple[str, ...]) -> None:
 def _build_runner(config: Config) -> Runner:
     if config.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         _start_cpu_processes(config)
-    _separate_visualizer(config)
+    visualizer = config.get('visualizer')
+    kind = VISUALIZERS.get(visualizer.type) if visualizer else None
+    if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):
+        visualizer.name = f'visualizer_{time.time_ns()}'  # else a second run logs into the first one's folder
     try:
         return Runner.from_cfg(config)
     except BUILD_ERRORS as error:
         raise ValueError(f'The run described by the config cannot be built: {describe(error)}') from error
-
-
-def _separate_visualizer(config: Config) -> None:
-    """Gives a second run of one process a visualiser of its own: by one name MMEngine would go on with the first's.
-
-    The scalars of the second run would then stand in the first one's folder.
-    """
-    visualizer = config.get('visualizer')
-    kind = VISUALIZERS.get(visualizer.type) if visualizer else None
-    if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):
-        visualizer.name = f'visualizer_{time.time_ns()}'
 
 
 def _start_cpu_processes(config: Config) -> None:

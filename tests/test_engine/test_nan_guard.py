@@ -17,8 +17,8 @@ from tiny_coco import tiny_config, write_coco
 from torch import nn
 
 from dyconv_pose.engine import CpuAmpOptimWrapper
-from dyconv_pose.engine.numerics import REPORT_NAME, all_finite
-from dyconv_pose.engine.undefined_scores import explain_undefined
+from dyconv_pose.engine.nan_guard import REPORT_NAME, all_finite
+from dyconv_pose.engine.validation import explain_undefined
 from dyconv_pose.layers import DyConv2d, KernelAttention
 
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -136,7 +136,7 @@ def test_inside_a_distributed_wrapper(data, tmp_path):
     assert same_weights(runner)
 
 
-def test_bad_picture_is_named(data, tmp_path):
+def test_bad_image_is_named(data, tmp_path):
     runner = make_runner(data, tmp_path)
     dataset = runner.train_dataloader.dataset
     original = dataset.prepare_data
@@ -150,7 +150,7 @@ def test_bad_picture_is_named(data, tmp_path):
         return sample
 
     dataset.prepare_data = prepare_data
-    with pytest.raises(FloatingPointError, match=r'look at the picture .*000000000003.jpg'):
+    with pytest.raises(FloatingPointError, match=r'look at the image .*000000000003.jpg'):
         runner.train()
     bad = [s for s in json.loads((tmp_path / REPORT_NAME).read_text())['batch'] if not s['inputs_finite']]
     assert [sample['annotation_id'] for sample in bad] == [6]
