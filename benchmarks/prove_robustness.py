@@ -7,10 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dyconv_pose.analysis.robustness import RECORD, machine
 from dyconv_pose.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]
+RECORD = 'benchmarks/results/robustness.json'
+sys.path.insert(0, str(ROOT / 'tools'))  # its folders are imported by name
 
 #: The tests that prove it, quick and slow.
 PROOFS = (
@@ -37,13 +38,15 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Runs the tests and writes their figures; the exit status is that of the tests."""
     args = parse_args()
+    from analysis_tools.environment import machine, versions
+
     before = json.loads(args.out.read_text())['figures'] if args.tests and args.out.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / 'figures.json'
         figures.write_text(json.dumps(before))
         command = [sys.executable, '-m', 'pytest', '-q', '--figures', str(figures), *(args.tests or PROOFS)]
         done = subprocess.run(command + ['-m', 'not slow'] * args.quick, cwd=ROOT, check=False)
-        record = {'figures': json.loads(figures.read_text()), **machine()}
+        record = {'figures': json.loads(figures.read_text()), 'versions': versions(), 'processor': machine()}
     if done.returncode:
         print('error: a proof failed, and nothing is recorded.', file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """What the tools do, callable from Python."""
 
-import dyconv_pose.registration  # noqa: F401  first: it makes MMPose importable
+from dyconv_pose import registration  # noqa: F401  MMPose, importable
 
 from .checkpoint import load_weights, read_checkpoint
 from .config import build_model, load_config

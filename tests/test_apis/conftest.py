@@ -14,7 +14,7 @@ CONFIG = (
 
 @pytest.fixture(scope='session')
 def sample_set(tmp_path_factory) -> Path:
-    """Twelve drawn training pictures and seven validation pictures in COCO's layout."""
+    """Twelve training images and seven validation images of synthetic people in COCO's layout."""
     from dataset_converters.synthetic_people import make_sample_set
 
     root = tmp_path_factory.mktemp('samples')

@@ -3,11 +3,13 @@
 import json
 import math
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
-from dyconv_pose.analysis.attention import REPLACEMENTS, inspect, record_attention, replace_attention, summarise_layer
-from dyconv_pose.analysis.attention.figures import draw_figures, draw_layers, draw_replaced, draw_training, short_names
-from dyconv_pose.analysis.attention.inspection import group_layers
+from analysis_tools.attention.figures import draw_changes, draw_figures, draw_layers, draw_training, short_names
+from analysis_tools.attention.hooks import REPLACEMENTS, record_attention, replace_attention
+from analysis_tools.attention.inspection import group_layers, inspect
+from analysis_tools.attention.summaries import summarise_layer
 from tiny_coco import write_coco, write_config
 from torch import nn
 
@@ -135,10 +137,10 @@ def test_a_whole_inspection(tmp_path):
     assert found.as_dict()['persons'] == 8
     assert set(found.replaced['all']) == {'mean', 'shuffle'} and 'head' in found.groups
     assert all(len(pi) == 8 for pi in found.pi.values())
-    assert found.picture_of(7).shape == (3, 128, 96)
+    assert found.image_of(7).shape == (3, 128, 96)
     paths = draw_figures(found, tmp_path / 'figures', 'coco/AR')
-    assert [picture.stem for picture in paths] == ['layers', 'images', 'replaced']
-    assert all(picture.stat().st_size > 10_000 for picture in paths)
+    assert [path.stem for path in paths] == ['layers', 'images', 'replaced']
+    assert all(path.stat().st_size > 10_000 for path in paths)
 
 
 def test_figures_show_what_there_is():
@@ -147,9 +149,11 @@ def test_figures_show_what_there_is():
     top, _, bottom = draw_layers([layer, dict(layer, entropy=0.25)]).axes
     assert top.lines[0].get_ydata().tolist() == [0.5, 0.25]
     assert [bar.get_height() for bar in bottom.patches] == [0.25, 0.25]
-    metric = {'coco/AP': 0.4}
-    (axes,) = draw_replaced(metric, {'all': {'mean': metric, 'max': {'coco/AP': 0.1}}}, 'coco/AP').axes
-    assert sorted(bar.get_height() for bar in axes.patches) == [10, 40]
+    replaced = {'mean': {'coco/AP': 0.3}, 'max': {'coco/AP': 0.1}}
+    figure, axes = plt.subplots()
+    draw_changes(axes, [dict(metric='coco/AP', scores={'coco/AP': 0.4}, replaced={'all': replaced})])
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([-10])  # of the mean; "max" is left out
+    plt.close(figure)
     (axes,) = draw_training([1, 2], {'a': [1.0, 0.5], 'b': [0.5, 0.0]}, 'epoch').axes
     assert axes.lines[-1].get_ydata().tolist() == [0.75, 0.25]
     assert short_names(['backbone.layer1.conv', 'head.deconv_layers.0.conv']) == ['layer1', 'head.deconv_layers.0']

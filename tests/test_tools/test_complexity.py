@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from dyconv_pose.analysis import compare_coco, compare_imagenet, count, count_config, count_estimator, input_size_of
-from dyconv_pose.analysis.paper import COCO, IMAGENET
+from analysis_tools.costs.comparison import compare_coco, compare_imagenet
+from analysis_tools.costs.counter import count
+from analysis_tools.costs.estimators import count_config, count_estimator, input_size_of
+from analysis_tools.costs.paper import COCO, IMAGENET
 from mmengine.analysis import FlopAnalyzer, parameter_count
 from mmengine.config import Config
 from mmpose.registry import MODELS
@@ -252,7 +254,7 @@ def test_tool(tmp_path, capsys, monkeypatch):
     result = tmp_path / 'new' / 'cost.json'
     monkeypatch.setattr(sys, 'argv', ['complexity.py', str(NARROW), '--layers', '--json', str(result)])
     with pytest.raises(SystemExit, match='0'):
-        runpy.run_path(str(ROOT / 'tools' / 'complexity.py'), run_name='__main__')
+        runpy.run_path(str(ROOT / 'tools/analysis_tools/complexity.py'), run_name='__main__')
     printed = capsys.readouterr().out
     assert '2.85M' in printed
     assert 'head.final_layer' in printed

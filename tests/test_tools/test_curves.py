@@ -1,10 +1,11 @@
-"""Training curves: what is read from the log, and that a picture of it is written."""
+"""Training curves: what is read from the log, and that a figure of it is written."""
 
 import json
 
 import cv2
 import pytest
-from dyconv_pose.analysis.curves import metric_points, plot_training, read_scalars
+from analysis_tools.plot_training import metric_points, plot_training
+from analysis_tools.scalars import read_scalars
 
 
 def write_log(work_dir, name, entries):
@@ -36,10 +37,10 @@ def test_metrics_of_a_run_without_epochs_stand_at_their_iterations(tmp_path):
     assert metric_points(read_scalars(tmp_path), 'coco/AP') == [(50, 0.1), (100, 0.2)]
 
 
-def test_draws_a_picture(resumed_run, tmp_path):
-    picture = cv2.imread(str(plot_training([resumed_run, resumed_run], tmp_path / 'folder' / 'curves.png')))
-    assert picture.shape[0] > 300
-    assert picture.std() > 10  # not an empty sheet
+def test_draws_a_figure(resumed_run, tmp_path):
+    image = cv2.imread(str(plot_training([resumed_run, resumed_run], tmp_path / 'folder' / 'curves.png')))
+    assert image.shape[0] > 300
+    assert image.std() > 10  # not an empty sheet
 
 
 def test_a_folder_without_a_log_is_named(tmp_path):

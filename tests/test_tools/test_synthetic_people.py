@@ -79,9 +79,9 @@ def test_seed_split_and_index_each_change_the_image() -> None:
 def test_images_on_disk_have_the_stated_size(sample_set: Path, coco: COCO) -> None:
     assert len(coco.imgs) == NUM_VAL
     assert len(list((sample_set / 'val2017').iterdir())) == NUM_VAL
-    for image in coco.imgs.values():
-        image = cv2.imread(str(sample_set / 'val2017' / image['file_name']))
-        assert image.shape == (image['height'], image['width'], 3)
+    for entry in coco.imgs.values():
+        image = cv2.imread(str(sample_set / 'val2017' / entry['file_name']))
+        assert image.shape == (entry['height'], entry['width'], 3)
     assert coco.cats[1]['keypoints'] == list(KEYPOINT_NAMES)
     assert len(coco.cats[1]['skeleton']) == 19
 
@@ -96,7 +96,7 @@ def test_area_and_box_are_those_of_the_silhouette(coco: COCO) -> None:
         assert annotation['bbox'] == [x, y, columns.max() - x + 1, rows.max() - y + 1]
 
 
-def test_silhouettes_of_a_image_share_no_pixel(coco: COCO) -> None:
+def test_silhouettes_of_an_image_share_no_pixel(coco: COCO) -> None:
     for image_id in coco.imgs:
         masks = [coco.annToMask(entry) for entry in coco.imgToAnns[image_id]]
         assert not masks or np.sum(masks, 0).max() <= 1

@@ -1,17 +1,14 @@
 """What a training costs, against what is known of small networks."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from dyconv_pose.analysis.coco_run import coco_run_page
-from dyconv_pose.analysis.training_cost import kept_bytes, memory_of
-from dyconv_pose.analysis.zoo import COCO_FOLDER
+from analysis_tools.pages.networks import COCO_FOLDER
 from mmengine.config import Config
 from torch import nn
 
+from benchmarks.training_cost import kept_bytes, memory_of
 from dyconv_pose.apis import build_model
 from dyconv_pose.layers import dynamic_layers
 
@@ -35,19 +32,3 @@ def test_memory_of_a_config_grows_with_the_network():
     # each person has kernels of its own, and they are kept
     kernels = sum(layer.weight[0].numel() for _, layer in dynamic_layers(build_model(configs[1])))
     assert dynamic['per_person'] - static['per_person'] == pytest.approx(4 * kernels, rel=0.2)
-
-
-def test_page_follows_from_the_record(tmp_path, monkeypatch):
-    monkeypatch.setattr('dyconv_pose.analysis.coco_run.cost_of', lambda config: SimpleNamespace(madds=10**9))
-    folder = tmp_path / 'benchmarks' / 'results'
-    folder.mkdir(parents=True)
-    figures = dict(parameters=10**6, state=16 * 10**6, per_person=10**7)
-    record = dict(networks={'net': figures}, loading_cpu_seconds=0.01, versions={'torch': '2'}, machine='A machine')
-    (folder / 'training_cost.json').write_text(json.dumps(record))
-    page = coco_run_page(tmp_path)
-    assert '| 1.00M | 0.02 GB | 0.64 GB | 0.66 GB |' in page
-    hours = 6 * 1e9 * 149_813 * 210 / 1e12 / 3600
-    assert f'| 1000M | {hours:.0f} | {hours / 2:.0f} |' in page
-    assert 'are 491,610 iterations on one GPU, 61,530 on\neight' in page
-    assert 'in 10.0 ms of CPU time' in page
-    assert '100 persons a second per core' in page

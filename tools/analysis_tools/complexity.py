@@ -2,15 +2,14 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from dyconv_pose.analysis import compare_coco, compare_imagenet, count_config, input_size_of, read_config
-from dyconv_pose.analysis.report import layer_table, paper_table, summary_table
 from dyconv_pose.cli import run
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,6 +31,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Prints the tables and writes the JSON file."""
     args, results = parse_args(), {}
+    import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
+    from analysis_tools.costs.comparison import compare_coco, compare_imagenet
+    from analysis_tools.costs.estimators import count_config, input_size_of, read_config
+    from analysis_tools.costs.tables import layer_table, paper_table, summary_table
+    from rich.console import Console
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)  # a file has no width of its own
@@ -44,10 +51,7 @@ def main() -> None:
             console.print(layer_table(cost))
         results[path] = dict(input_size_hw=list(size), **cost.to_dict())
     if args.paper:
-        tables = {
-            'ImageNet, 224x224': compare_imagenet(),
-            'COCO keypoints, 256x192': compare_coco(CONFIGS),
-        }
+        tables = {'ImageNet, 224x224': compare_imagenet(), 'COCO keypoints, 256x192': compare_coco(CONFIGS)}
         for title, comparisons in tables.items():
             console.print(paper_table(title, comparisons))
         results['paper'] = {title: [x.to_dict() for x in comparisons] for title, comparisons in tables.items()}

@@ -2,15 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from dyconv_pose.analysis.attention import REPLACEMENTS, inspect
-from dyconv_pose.analysis.attention.figures import draw_figures, draw_logged_training
-from dyconv_pose.analysis.trained import machine, versions
-
-from dyconv_pose.apis import load_config
-from dyconv_pose.apis.config import use_ground_truth_boxes
 from dyconv_pose.cli import run
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,8 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--replacements',
         nargs='*',
-        choices=list(REPLACEMENTS),
-        default=list(REPLACEMENTS),
+        choices=('mean', 'max', 'uniform', 'shuffle'),
+        default=('mean', 'max', 'uniform', 'shuffle'),
         help='what to put in place of the attention (default: all)',
     )
     parser.add_argument(
@@ -41,6 +38,16 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Inspects, writes and says where."""
     args = parse_args()
+    import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
+    from analysis_tools.attention.figures import draw_figures, draw_logged_training
+    from analysis_tools.attention.inspection import inspect
+    from analysis_tools.environment import machine, versions
+
+    from dyconv_pose.apis import load_config
+    from dyconv_pose.apis.config import use_ground_truth_boxes
+
     config = load_config(args.config)
     if args.gt_boxes:
         use_ground_truth_boxes(config)
@@ -58,10 +65,10 @@ def main() -> None:
     path = Path(args.json) if args.json else Path(args.out_dir) / 'attention.json'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + '\n')
-    pictures = draw_figures(inspection, args.out_dir, args.metric, args.prefix)
+    files = draw_figures(inspection, args.out_dir, args.metric, args.prefix)
     if args.training:
-        pictures.append(draw_logged_training(args.training, Path(args.out_dir) / f'{args.prefix}training.png'))
-    for written in [path, *pictures]:
+        files.append(draw_logged_training(args.training, Path(args.out_dir) / f'{args.prefix}training.png'))
+    for written in [path, *files]:
         print(written)
 
 

@@ -8,23 +8,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from dyconv_pose.apis import load_config
-from dyconv_pose.apis.config import describe
-
 #: What of a config decides a result. The rest (logging, checkpoints, worker processes) may change within a run.
-_DECISIVE = (
-    'model',
-    'train_dataloader',
-    'val_dataloader',
-    'val_evaluator',
-    'test_dataloader',
-    'test_evaluator',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'load_from',
-    'custom_hooks',
-)
+_DECISIVE = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator',
+             'train_cfg', 'optim_wrapper', 'param_scheduler', 'load_from', 'custom_hooks')  # fmt: skip
 # The second is a hook's of old: without its name, all digests would be others.
 _DECISIVE_HOOKS = ('temperature', 'fresh_pictures', 'further_validation')
 _INCIDENTAL_KEYS = ('num_workers', 'persistent_workers', 'pin_memory', 'val_interval', 'dynamic_intervals')
@@ -61,6 +47,8 @@ class Run:
             FileNotFoundError: The file does not exist.
             ValueError: It cannot be read, or an override does not fit.
         """
+        from dyconv_pose.apis.config import describe, load_config  # late: it imports MMPose
+
         config = load_config(Path(root) / self.config_file)
         for options in self.options:
             try:
@@ -135,11 +123,25 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
     try:
         content = Config.fromfile(path).to_dict()
     except (KeyError, NameError, SyntaxError, TypeError, ImportError, OSError) as error:
-        raise ValueError(f'The experiment "{path}" cannot be read: {describe(error)}') from error
+        raise ValueError(f'The experiment "{path}" cannot be read: {type(error).__name__}: {error}') from error
+    seeds = content['seeds'] = list(content.get('seeds', []) if seeds is None else seeds)
+    _check(path, content)
+    common = content.get('options', {})
+    runs = [
+        Run(name, seed, network['config'], (common, network.get('options', {})))
+        for seed in seeds
+        for name, network in content['networks'].items()
+    ]
+    comparisons = tuple((new, old) for new, old in content['comparisons'])
+    reuses = tuple(content.get('reuses', ()))
+    return Experiment(path.stem, content['title'], tuple(runs), comparisons, tuple(content['metrics']), reuses)
+
+
+def _check(path: Path, content: Mapping) -> None:
     missing = [key for key in ('title', 'networks', 'seeds', 'comparisons', 'metrics') if not content.get(key)]
     if missing:
         raise ValueError(f'An experiment must state {missing[0]}, and "{path}" does not: see configs/experiments.')
-    networks, reuses = content['networks'], content.get('reuses', [])
+    networks, reuses, seeds = content['networks'], content.get('reuses', []), content['seeds']
     for name in [reuses] if isinstance(reuses, str) else reuses:
         if isinstance(reuses, str) or name == path.stem or not path.with_name(f'{name}.py').is_file():
             raise ValueError(
@@ -148,27 +150,11 @@ def load_experiment(path: str | Path, seeds: list[int] | None = None) -> Experim
     for pair in content['comparisons']:
         if len(pair) != 2 or any(name not in networks for name in pair):
             raise ValueError(f'A comparison must be a pair of {sorted(networks)}, got {pair} in "{path}".')
-    seeds = list(content['seeds'] if seeds is None else seeds)
     if len(set(seeds)) < len(seeds):
         raise ValueError(f'The seeds of an experiment must differ, got {seeds}.')
     for name, network in networks.items():
         if not set(network) <= {'config', 'options'} or 'config' not in network:
             raise ValueError(f'A network must state config and may state options, "{name}" in "{path}" has {network}.')
-    common = content.get('options', {})
-    runs = [
-        Run(name, seed, network['config'], (common, network.get('options', {})))
-        for seed in seeds
-        for name, network in networks.items()
-    ]
-    comparisons = tuple((new, old) for new, old in content['comparisons'])
-    return Experiment(
-        path.stem,
-        content['title'],
-        tuple(runs),
-        comparisons,
-        tuple(content['metrics']),
-        tuple(reuses),
-    )
 
 
 def recipe_of(config: Config) -> str:

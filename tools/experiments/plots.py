@@ -4,14 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use('Agg')  # a file, never a window
-
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from .description import Experiment
+
+plt.switch_backend('Agg')  # files, never windows
 
 
 def plot_learning_curves(experiment: Experiment, records: Sequence[Mapping], out: str | Path) -> Path:
@@ -20,7 +18,7 @@ def plot_learning_curves(experiment: Experiment, records: Sequence[Mapping], out
     Args:
         experiment: The experiment.
         records: Its records, at least one.
-        out: The picture to write.
+        out: The image file to write.
 
     Returns:
         ``out``.

@@ -1,15 +1,14 @@
 """The results of an experiment: one line of JSON for every finished run."""
 
-import fcntl
 import json
 import os
 import subprocess
 from pathlib import Path
 
-from dyconv_pose.analysis.trained import machine, versions
+from analysis_tools.environment import machine, versions
+from analysis_tools.scalars import read_scalars
 
 from .description import Experiment, Run
-from .history import read_history
 
 
 def read_records(path: str | Path) -> list[dict]:
@@ -73,13 +72,11 @@ def reused_record(path: str | Path, experiment: Experiment, run: Run, recipe: st
 
 
 def append_record(path: str | Path, record: dict) -> None:
-    """Adds a line, whole even if several processes write at once."""
+    """Adds a line in one write, so that it is whole even if several processes write at once."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a') as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        file.write(json.dumps(record) + '\n')
-        file.flush()
+    with path.open('ab', buffering=0) as file:
+        file.write(json.dumps(record).encode() + b'\n')
         os.fsync(file.fileno())
 
 
@@ -89,7 +86,7 @@ def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, m
     Args:
         experiment: The experiment.
         run: The run.
-        recipe: The digest of its config (:func:`~dyconv_pose.experiments.description.recipe_of`).
+        recipe: The digest of its config (:func:`~experiments.description.recipe_of`).
         work_dir: Its work directory, with the logs.
         metrics: The scores of its last checkpoint.
 
@@ -103,10 +100,52 @@ def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, m
         'config': Path(run.config_file).name,
         'recipe': recipe,
         'metrics': {name: float(value) for name, value in metrics.items()},
-        **read_history(work_dir).as_dict(),
+        **read_history(work_dir),
         'revision': _revision(),
         'versions': versions(),
         'machine': machine(),
+    }
+
+
+def read_history(work_dir: str | Path) -> dict:
+    """The course of a run, from its logs, over all interruptions.
+
+    A run that was interrupted repeats the iterations after its last checkpoint; the later ones count.
+
+    Returns:
+        ``epochs`` and ``iterations`` trained; ``training_seconds`` without evaluation, start and what an interruption
+        undid; ``final_loss``, the mean training loss of the last epoch; ``losses``, of every epoch its number, from
+        one on, and mean training loss; ``validations``, of each its ``epoch`` and metrics.
+
+    Raises:
+        FileNotFoundError: There are no logs.
+        ValueError: They hold no training.
+    """
+    steps, validations = {}, {}
+    for entry in read_scalars(work_dir):
+        if 'loss' in entry and 'iter' in entry:
+            # what an interruption undid is dropped, also where the new log has other steps
+            steps = {number: step for number, step in steps.items() if number < entry['iter']} | {entry['iter']: entry}
+        elif metrics := {name: value for name, value in entry.items() if '/' in name and name[:10] != 'attention/'}:
+            validations[entry['step']] = metrics
+    if not steps:
+        raise ValueError(f'The logs in "{work_dir}" must hold training losses, and hold none.')
+    seconds, before, by_epoch = 0.0, 0, {}
+    for number, entry in steps.items():
+        seconds += entry['time'] * (number - before)
+        before = number
+        by_epoch.setdefault(int(entry.get('epoch', 0)), []).append(entry['loss'])
+    losses = [[epoch, float(f'{sum(values) / len(values):.5g}')] for epoch, values in sorted(by_epoch.items())]
+    return {
+        'epochs': losses[-1][0],
+        'iterations': before,
+        'training_seconds': round(seconds),
+        'final_loss': losses[-1][1],
+        'losses': losses,
+        'validations': [
+            {'epoch': epoch, **{name: round(value, 5) for name, value in metrics.items()}}
+            for epoch, metrics in sorted(validations.items())
+        ],
     }
 
 

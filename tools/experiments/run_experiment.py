@@ -6,11 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from dyconv_pose.cli import run
-from dyconv_pose.experiments import execute, load_experiment, read_records, run_all
-from dyconv_pose.experiments.locking import InProgressError
-from dyconv_pose.experiments.plots import plot_learning_curves
-from dyconv_pose.experiments.report import tables
-from dyconv_pose.experiments.scheduling import IN_PROGRESS_STATUS, status_of, worker_command
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +22,7 @@ def parse_args() -> argparse.Namespace:
         mode.add_argument('experiment', help='file of the experiment, such as configs/experiments/photographs_cpu.py')
         mode.add_argument('--work-dir', help='folder of all runs (default: work_dirs/<experiment>)')
         mode.add_argument('--results', help='file with a line for each run (default: results/<experiment>.jsonl)')
-    report.add_argument('--curves', metavar='FILE', help='picture of the learning curves')
+    report.add_argument('--curves', metavar='FILE', help='image file of the learning curves')
     everything.add_argument('--seeds', type=int, nargs='+', help="seeds in place of the experiment's")
     single.add_argument('network', help='name of the network in the experiment')
     single.add_argument('seed', type=int)
@@ -35,6 +32,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Executes the mode."""
     args = parse_args()
+    import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
+
+    # isort: split
+    from experiments import scheduling
+    from experiments.description import load_experiment
+    from experiments.records import read_records
+    from experiments.worker import InProgressError, execute
+
     seeds = [args.seed] if args.mode == 'worker' else getattr(args, 'seeds', None)
     experiment = load_experiment(args.experiment, seeds)
     work_dir = args.work_dir or str(Path('work_dirs') / experiment.name)
@@ -44,22 +49,25 @@ def main() -> int:
             execute(experiment, experiment.run(args.network, args.seed), work_dir, results)
         except InProgressError as error:
             print(f'{args.network}/seed{args.seed} {error}', file=sys.stderr)
-            return IN_PROGRESS_STATUS
+            return scheduling.IN_PROGRESS_STATUS
         return 0
     if args.mode == 'status':
-        for name, state in status_of(experiment, work_dir, results):
+        for name, state in scheduling.status_of(experiment, work_dir, results):
             print(f'{name}: {state}')
         return 0
     if args.mode == 'report':
+        from experiments.plots import plot_learning_curves
+        from experiments.report import difference_table, network_table
+
         records = read_records(results)
-        print(tables(experiment, records))
+        print(network_table(experiment, records), difference_table(experiment, records), sep='\n')
         if args.curves:
             print(plot_learning_curves(experiment, records, args.curves))
         return 0
-    command_for = partial(worker_command, sys.argv[0], args.experiment, work_dir=work_dir, results=results)
-    outcome = run_all(experiment, results, command_for, say=partial(print, flush=True))
-    print(', '.join(f'{len(names)} {state}' for state, names in vars(outcome).items()))
-    return 1 if outcome.failed else 0
+    command_for = partial(scheduling.worker_command, sys.argv[0], args.experiment, work_dir=work_dir, results=results)
+    outcome = scheduling.run_all(experiment, results, command_for, say=partial(print, flush=True))
+    print(', '.join(f'{len(names)} {state}' for state, names in outcome.items()))
+    return 1 if outcome['failed'] else 0
 
 
 if __name__ == '__main__':

@@ -5,31 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .description import Experiment, Run, recipe_of
-from .locking import is_locked
 from .records import find_record, reused_record
-from .worker import latest_checkpoint
+from .worker import is_locked, latest_checkpoint
 
 #: With this status a worker says that another process has the run.
 IN_PROGRESS_STATUS = 75
-
-
-@dataclass
-class Outcome:
-    """What became of the runs, by name.
-
-    Attributes:
-        finished: Recorded in the results file, now or before.
-        elsewhere: In progress in another process.
-        failed: Ended with an error.
-    """
-
-    finished: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
 
 
 def run_all(
@@ -37,7 +20,7 @@ def run_all(
     results: str | Path,
     command_for: Callable[[Run], list[str]],
     say: Callable[[str], None] = print,
-) -> Outcome:
+) -> dict[str, list[str]]:
     """Executes all runs that are not recorded yet.
 
     Every run is a process: its random state, registries and memory are its own. A second call for the same experiment
@@ -51,30 +34,25 @@ def run_all(
         say: Told of every run.
 
     Returns:
-        What became of them.
+        The names of the runs that are ``'finished'`` now or were before, ``'elsewhere'`` in progress, or ``'failed'``.
 
     Raises:
         ValueError: A config cannot be used, or a recorded run has another recipe.
     """
-    outcome = Outcome()
+    outcome = {'finished': [], 'elsewhere': [], 'failed': []}
     recipes = {run.name: recipe_of(run.config()) for run in experiment.runs}  # all configs are read before hours pass
     for number, run in enumerate(experiment.runs, start=1):
         prefix = f'[{number}/{len(experiment.runs)}] {experiment.name}: {run.name}'
-        if find_record(results, experiment.name, run, recipes[run.name]):
-            say(f'{prefix} is finished')
-            outcome.finished.append(run.name)
-            continue
-        say(f'{prefix} starts')
-        status = _call(command_for(run))
-        if status == IN_PROGRESS_STATUS:
-            say(f'{prefix} is left to the process that has it')
-            outcome.elsewhere.append(run.name)
-        elif status:
-            say(f'{prefix} failed with status {status}')
-            outcome.failed.append(run.name)
-        else:
-            say(f'{prefix} is finished')
-            outcome.finished.append(run.name)
+        status = 0
+        if not find_record(results, experiment.name, run, recipes[run.name]):
+            say(f'{prefix} starts')
+            status = _call(command_for(run))
+        state, words = {
+            0: ('finished', 'is finished'),
+            IN_PROGRESS_STATUS: ('elsewhere', 'is left to the process that has it'),
+        }.get(status, ('failed', f'failed with status {status}'))
+        say(f'{prefix} {words}')
+        outcome[state].append(run.name)
     return outcome
 
 

@@ -1,27 +1,65 @@
 """One run of an experiment: begun, or continued from its last checkpoint, scored, recorded."""
 
 import json
-from collections.abc import Mapping
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.config import Config
+from filelock import FileLock, Timeout
 
 from dyconv_pose.apis import test, train
 from dyconv_pose.apis.resume import find_resume_point
 
 from .description import Experiment, Run, recipe_of
-from .locking import locked
 from .records import append_record, find_record, make_record, reused_record
 
-#: In a run's folder: the recipe that it was begun with.
-_RECIPE_FILE = 'recipe.json'
+#: In a run's folder: the recipe that it was begun with, its lock, and the process that holds the lock.
+_RECIPE_FILE, _LOCK_FILE, _HOLDER_FILE = 'recipe.json', 'lock', 'holder'
+
+
+class InProgressError(Exception):
+    """Another process has the run."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a run's folder while the block runs; the lock ends with the process, however that ends.
+
+    Raises:
+        InProgressError: Another process holds it; the message says which.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(folder / _LOCK_FILE), folder / _HOLDER_FILE
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        name = holder.read_text() if holder.is_file() else ''
+        raise InProgressError(f'is in progress elsewhere ({name or "unknown process"})') from error
+    try:
+        holder.write_text(f'process {os.getpid()} on {platform.node()}')
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds the folder."""
+    if not (folder / _LOCK_FILE).is_file():
+        return False
+    try:
+        with FileLock(folder / _LOCK_FILE, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str | Path) -> bool:
     """Trains, scores and records a run, in this process; does nothing if it is recorded already.
 
-    Of the checkpoints the last is scored, never the best one, which would be chosen on the pictures it is scored on. A
-    run that an experiment which this one reuses has finished is recorded without training.
+    The last checkpoint is scored, never the best one, which would be chosen on the images it is scored on. A run that
+    an experiment which this one reuses has finished is recorded without training.
 
     Args:
         experiment: The experiment.
@@ -53,7 +91,7 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
         final = folder / f'epoch_{config.train_cfg.max_epochs}.pth'
         checkpoint = latest_checkpoint(folder)
         if checkpoint != final:
-            _train(config, checkpoint)
+            train(config, resume=str(checkpoint) if checkpoint else False)
         scoring = run.config()
         scoring.work_dir = str(folder / 'score')
         metrics = test(scoring, final)
@@ -68,10 +106,6 @@ def latest_checkpoint(folder: Path) -> Path | None:
         return find_resume_point(folder).path
     except (FileNotFoundError, ValueError):  # ValueError: it was killed while it wrote its first one
         return None
-
-
-def _train(config: Config, checkpoint: Path | None) -> None:
-    train(config, resume=str(checkpoint) if checkpoint else False)
 
 
 def _check_names(experiment: Experiment, metrics: Mapping[str, float]) -> None:

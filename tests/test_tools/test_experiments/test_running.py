@@ -10,11 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from dyconv_pose.experiments import execute, load_experiment, read_records, run_all
-from dyconv_pose.experiments.description import recipe_of
-from dyconv_pose.experiments.locking import InProgressError, locked
-from dyconv_pose.experiments.records import reused_record
-from dyconv_pose.experiments.scheduling import status_of
+from experiments.description import load_experiment, recipe_of
+from experiments.records import read_records, reused_record
+from experiments.scheduling import run_all, status_of
+from experiments.worker import InProgressError, execute, locked
 from mmengine.hooks import Hook
 from mmpose.registry import HOOKS
 
@@ -22,7 +21,8 @@ from .conftest import write_experiment
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'experiment.py'
+TOOLS = Path(__file__).parents[3] / 'tools'
+TOOL = TOOLS / 'experiments/run_experiment.py'
 
 
 @HOOKS.register_module(force=True)
@@ -75,6 +75,7 @@ def test_a_run_of_another_experiment_is_reused_if_it_is_the_same(tmp_path):
     assert reused_record(results, first, run, here['recipe']) is None  # not unless the experiment says so
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_continues_where_its_folder_has_moved(tmp_path):
     flag = tmp_path / 'stop'
     stop = dict(type='StopAfterEpoch', epoch=1, flag=str(flag))
@@ -97,6 +98,7 @@ def test_an_interrupted_run_continues_where_its_folder_has_moved(tmp_path):
     assert {json.loads(line)['epoch'] for line in logs[1].read_text().splitlines() if 'loss' in line} == {2, 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('left', ['', 'epoch_1.pth'])
 def test_a_run_goes_on_although_the_note_of_its_checkpoint_is_lost(tmp_path, left):
     """A run killed while it wrote ``last_checkpoint`` is neither begun anew nor continued with another recipe."""
@@ -118,6 +120,7 @@ def test_a_run_goes_on_although_the_note_of_its_checkpoint_is_lost(tmp_path, lef
     assert [{json.loads(x)['epoch'] for x in log.read_text().splitlines() if 'loss' in x} for log in logs][-1] == {2}
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_not_computed_is_refused_and_costs_no_second_training(tmp_path):
     results = tmp_path / 'noise.jsonl'
     experiment = load_experiment(write_experiment(tmp_path, epochs=1, metrics=['coco/PCK']))
@@ -131,11 +134,13 @@ def test_a_metric_that_is_not_computed_is_refused_and_costs_no_second_training(t
     assert checkpoint.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_is_left_alone(experiment_file, tmp_path):
     experiment = load_experiment(experiment_file)
     run = experiment.runs[0]
     folder = tmp_path / 'work' / run.name
-    holder = 'import sys, time; from pathlib import Path; from dyconv_pose.experiments.locking import locked\n'
+    holder = f'import sys, time; sys.path.insert(0, {str(TOOLS)!r})\n'
+    holder += 'from pathlib import Path; from experiments.worker import locked\n'
     holder += f'with locked(Path({str(folder)!r})): print("held", flush=True); time.sleep(60)'
     with subprocess.Popen([sys.executable, '-W', 'ignore', '-c', holder], stdout=subprocess.PIPE, text=True) as process:
         while process.stdout.readline().strip() != 'held':
@@ -148,6 +153,7 @@ def test_a_run_in_progress_is_left_alone(experiment_file, tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_another_recipe_is_refused(tmp_path):
     results = tmp_path / 'noise.jsonl'
     experiment = load_experiment(write_experiment(tmp_path, epochs=1))
@@ -181,9 +187,9 @@ def test_all_runs_in_turn(experiment_file, tmp_path):
         lambda run: [sys.executable, '-c', f'raise SystemExit({next(codes)})'],
         said.append,
     )
-    assert outcome.finished == ['static/seed0', 'dynamic/seed1']
-    assert outcome.elsewhere == ['dynamic/seed0']
-    assert outcome.failed == ['static/seed1']
+    assert outcome['finished'] == ['static/seed0', 'dynamic/seed1']
+    assert outcome['elsewhere'] == ['dynamic/seed0']
+    assert outcome['failed'] == ['static/seed1']
     assert '[3/4] noise: static/seed1 failed with status 2' in said
 
 
@@ -210,7 +216,7 @@ def test_the_tool_killed_and_started_again(tmp_path):
 @pytest.mark.slow
 def test_a_run_that_is_asked_to_end_takes_its_worker_along(tmp_path):
     program = (
-        'import sys, dyconv_pose.experiments.scheduling as scheduling\n'
+        f'import sys; sys.path.insert(0, {str(TOOLS)!r}); from experiments import scheduling\n'
         'sys.exit(scheduling._call([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True);'
         ' time.sleep(600)"]))'
     )

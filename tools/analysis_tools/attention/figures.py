@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use('Agg')  # a file, never a window
-
 import matplotlib.pyplot as plt
 import torch
+from analysis_tools.scalars import read_scalars
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dyconv_pose.analysis.curves import read_scalars
-
 from .inspection import Inspection
+from .seeds import changes, check_alike
+
+plt.switch_backend('Agg')  # files, never windows
 
 
 def draw_figures(inspection: Inspection, out_dir: str | Path, metric: str, prefix: str = '') -> list[Path]:
@@ -22,27 +21,21 @@ def draw_figures(inspection: Inspection, out_dir: str | Path, metric: str, prefi
 
     Args:
         inspection: What was found.
-        out_dir: The folder of the pictures.
+        out_dir: The folder of the image files.
         metric: The metric of the figure on replaced attention.
         prefix: With which the names of the files begin.
 
     Returns:
-        The pictures.
+        The image files.
     """
     figures = {
         'layers': draw_layers([layer.as_dict() for layer in inspection.layers]),
-        'images': draw_images(inspection.pi, inspection.picture_of),
+        'images': draw_images(inspection.pi, inspection.image_of),
     }
     if any(inspection.replaced.values()):
-        figures['replaced'] = draw_replaced(inspection.scores, inspection.replaced, metric)
-    paths = []
-    for name, figure in figures.items():
-        path = Path(out_dir) / f'{prefix}{name}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
-        plt.close(figure)
-        paths.append(path)
-    return paths
+        figures['replaced'], axes = plt.subplots(figsize=(9, 3.8), constrained_layout=True)
+        draw_changes(axes, [dict(inspection.as_dict(), metric=metric)])
+    return [_save(figure, Path(out_dir) / f'{prefix}{name}.png') for name, figure in figures.items()]
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -79,30 +72,12 @@ def draw_layers(layers: Sequence[Mapping]) -> Figure:
     return figure
 
 
-def draw_replaced(scores: Mapping[str, float], replaced: Mapping[str, Mapping], metric: str) -> Figure:
-    """The metric with the attention of a group of layers replaced, beside that of the network as it is."""
-    groups = [group for group in replaced if replaced[group]]
-    kinds = list(replaced[groups[0]])
-    figure, axes = plt.subplots(figsize=(max(6, 1.2 * len(groups) + 2), 3.8), constrained_layout=True)
-    width = 0.8 / len(kinds)
-    for index, kind in enumerate(kinds):
-        values = [100 * replaced[group][kind][metric] for group in groups]
-        offset = (index - (len(kinds) - 1) / 2) * width
-        axes.bar([place + offset for place in range(len(groups))], values, width, label=kind, color=f'C{index}')
-    axes.axhline(100 * scores[metric], color='black', linestyle='--', linewidth=1, label='as trained')
-    axes.set_xticks(range(len(groups)), groups)
-    axes.set(xlabel='layers whose attention is replaced', ylabel=f'{metric}, %')
-    axes.legend(ncols=len(kinds) + 1, fontsize='small', loc='upper center', bbox_to_anchor=(0.5, 1.15), frameon=False)
-    axes.grid(alpha=0.3, axis='y')
-    return figure
-
-
-def draw_images(pi: Mapping[str, Tensor], picture_of: Callable[[int], Tensor], count: int = 5) -> Figure:
+def draw_images(pi: Mapping[str, Tensor], image_of: Callable[[int], Tensor], count: int = 5) -> Figure:
     """Single images: the attention of every layer less the data set's mean, from the most usual image to the least.
 
     Args:
         pi: By layer, (N, K).
-        picture_of: The network's input by its number, (3, H, W) uint8 in BGR.
+        image_of: The network's input by its number, (3, H, W) uint8 in BGR.
         count: How many images.
     """
     kernels = max(value.shape[1] for value in pi.values())
@@ -118,7 +93,7 @@ def draw_images(pi: Mapping[str, Tensor], picture_of: Callable[[int], Tensor], c
         count, 2, figsize=(9, 1.45 * count + 1), width_ratios=(1, 7), squeeze=False, constrained_layout=True
     )
     for (left, right), index in zip(grid, chosen, strict=True):
-        left.imshow(picture_of(index).permute(1, 2, 0).flip(-1).numpy())
+        left.imshow(image_of(index).permute(1, 2, 0).flip(-1).numpy())
         left.axis('off')
         image = right.imshow(
             deviations[index].T, cmap='RdBu_r', vmin=-limit, vmax=limit, aspect='auto', interpolation='nearest'
@@ -136,7 +111,7 @@ def draw_logged_training(work_dir: str | Path, out: str | Path) -> Path:
 
     Args:
         work_dir: The training's work directory.
-        out: The picture to write.
+        out: The image file to write.
 
     Returns:
         ``out``.
@@ -159,10 +134,7 @@ def draw_logged_training(work_dir: str | Path, out: str | Path) -> Path:
     steps = sorted(entries)
     entropies = {name: [entries[step][name] for step in steps] for name in entries[steps[0]]}
     figure = draw_training(steps, entropies, 'iteration')
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
-    plt.close(figure)
-    return Path(out)
+    return _save(figure, out)
 
 
 def draw_training(steps: Sequence[float], entropies: Mapping[str, Sequence[float]], unit: str) -> Figure:
@@ -185,3 +157,66 @@ def draw_training(steps: Sequence[float], entropies: Mapping[str, Sequence[float
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small')
     return figure
+
+
+def draw_seeds(records: Sequence[Mapping], out: str | Path) -> Path:
+    """Draws how the attention depends on the image by layer, and what the score loses where attention is replaced.
+
+    Args:
+        records: Inspections of the same network.
+        out: The image file to write.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ValueError: They cannot be taken together.
+    """
+    check_alike(records)
+    count = 1 + any(records[0]['replaced'].values())
+    figure, grid = plt.subplots(count, 1, figsize=(9, 3.6 * count), squeeze=False, constrained_layout=True)
+    _draw_dependence(grid[0][0], records)
+    if count == 2:
+        draw_changes(grid[1][0], records)
+    return _save(figure, out)
+
+
+def _draw_dependence(axes: Axes, records: Sequence[Mapping]) -> None:
+    names = [layer['name'] for layer in records[0]['layers']]
+    for number, record in enumerate(records):
+        values = [layer['image_dependence'] for layer in record['layers']]
+        axes.plot(range(len(names)), values, 'o', color=f'C{number}', markersize=4, label=f'network {number + 1}')
+    axes.set_yscale('symlog', linthresh=1e-4)
+    axes.set_xticks(range(len(names)), short_names(names), rotation=90, fontsize=7)
+    axes.set(ylabel='dependence of the attention\non the image / log K', ylim=(0, None))
+    axes.legend(ncols=4, fontsize='small')
+    axes.grid(alpha=0.3, axis='y')
+
+
+def draw_changes(axes: Axes, records: Sequence[Mapping]) -> None:
+    """What the score loses where the attention of a group of layers is replaced: the mean, and each network.
+
+    ``max`` is left out: it costs so much that nothing could be seen of the others.
+    """
+    groups = [group for group, kinds in records[0]['replaced'].items() if kinds]
+    kinds = [kind for kind in records[0]['replaced'][groups[0]] if kind != 'max']
+    for index, kind in enumerate(kinds):
+        xs = [place + 0.8 * (index - (len(kinds) - 1) / 2) / len(kinds) for place in range(len(groups))]
+        heights = [changes(records, group, kind).mean for group in groups]
+        axes.bar(xs, heights, 0.8 / len(kinds), color=f'C{index}', label=kind)
+        for number, record in enumerate(records):
+            each = [changes([record], group, kind).mean for group in groups]
+            label = '_' if index or number else 'each network'
+            axes.plot(xs, each, '.', color='black', markersize=3, label=label)
+    axes.axhline(0, color='black', linewidth=0.8)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set(xlabel='layers whose attention is replaced', ylabel=f'change of {records[0]["metric"]}, points')
+    axes.legend(ncols=len(kinds) + 1, fontsize='small')
+    axes.grid(alpha=0.3, axis='y')
+
+
+def _save(figure: Figure, out: str | Path) -> Path:
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=110)
+    plt.close(figure)
+    return Path(out)

@@ -17,8 +17,7 @@ from dyconv_pose.apis import build_model, load_weights
 from dyconv_pose.datasets.check import check_data
 from dyconv_pose.layers import dynamic_layers
 
-from .recording import LayerAttention, record_attention
-from .replacing import REPLACEMENTS, replace_attention
+from .hooks import REPLACEMENTS, LayerAttention, record_attention, replace_attention
 from .summaries import LayerSummary, summarise_layer
 
 
@@ -32,7 +31,7 @@ class Inspection:
         scores: The test metrics as the network is, by name.
         replaced: By group and replacement, the test metrics with the attention of that group's layers replaced.
         pi: Every layer's attention on every person, (N, K) by name.
-        picture_of: The network's input for a person by number, (3, H, W) uint8 in BGR, read when it is asked for.
+        image_of: The network's input for a person by number, (3, H, W) uint8 in BGR, read when it is asked for.
     """
 
     layers: list[LayerSummary]
@@ -40,7 +39,7 @@ class Inspection:
     scores: dict[str, float]
     replaced: dict[str, dict[str, dict[str, float]]]
     pi: dict[str, Tensor]
-    picture_of: Callable[[int], Tensor]
+    image_of: Callable[[int], Tensor]
 
     def as_dict(self) -> dict:
         """Plain data without the persons."""
@@ -107,7 +106,7 @@ def inspect(
         scores=scores,
         replaced=replaced,
         pi=pi,
-        picture_of=lambda number: loader.dataset[number]['inputs'],
+        image_of=lambda number: loader.dataset[number]['inputs'],
     )
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-#: The parts of a pose estimator, in the order in which a picture passes them.
+#: The parts of a pose estimator, in the order in which an image passes them.
 PARTS = ('backbone', 'neck', 'head')
 
 

@@ -16,12 +16,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from dyconv_pose.layers import DyConv2d, dynamic_layers
 from dyconv_pose.layers.products import LINEAR
@@ -31,46 +31,33 @@ from .costs import Complexity, LayerCost
 aten = torch.ops.aten
 
 
-def _convolution(out: Tensor, x: Tensor, weight: Tensor, *args: object) -> int:
-    """FLOPs: every element of the kernels meets every position, of the input where the convolution is transposed."""
-    transposed = args[4]
-    return 2 * len(x) * prod((x if transposed else out).shape[2:]) * weight.numel()
+def _matrix_vector(a: Tensor, *_: object, out_val: Tensor) -> int:
+    return 2 * a.numel()
 
 
-def _product(out: Tensor, a: Tensor, *_: object) -> int:
-    return 2 * out.numel() * a.shape[-1]
-
-
-def _sum_with_product(out: Tensor, _: Tensor, a: Tensor, *__: Tensor) -> int:
-    return _product(out, a)
-
-
-def _mean(out: Tensor, x: Tensor, dims: list[int] | None = None, *_: object) -> int:
+def _mean(x: Tensor, dims: list[int] | None = None, *_: object, out_val: Tensor, **__: object) -> int:
     """FLOPs of a mean or sum over both axes of feature maps, which is what a global average pool is executed as."""
     is_global = x.dim() == 4 and sorted(d % 4 for d in dims or ()) == [2, 3]
     return x.numel() if is_global else 0
 
 
-def _average_pool(out: Tensor, x: Tensor, *_: object) -> int:
+def _average_pool(x: Tensor, *_: object, out_val: Tensor) -> int:
     """FLOPs of an average pool whose window happens to be the whole feature map."""
-    return x.numel() if out.shape[-2:] == (1, 1) else 0
+    return x.numel() if out_val.shape[-2:] == (1, 1) else 0
 
 
-#: For each operation counted: its kind, and the FLOPs from its output and its arguments.
+#: For each operation counted: its kind, and its FLOPs by PyTorch's own formula, where it has one.
 FORMULAS = {
-    aten.convolution: ('convolution', _convolution),
-    aten.mm: ('matrix product', _product),
-    aten.bmm: ('matrix product', _product),
-    aten.mv: ('matrix product', _product),
-    aten.addmm: ('matrix product', _sum_with_product),
-    aten.baddbmm: ('matrix product', _sum_with_product),
+    aten.convolution: ('convolution', flop_registry[aten.convolution]),
+    **{op: ('matrix product', flop_registry[op]) for op in (aten.mm, aten.bmm, aten.addmm, aten.baddbmm)},
+    aten.mv: ('matrix product', _matrix_vector),
     aten.mean: ('pooling', _mean),
     aten.sum: ('pooling', _mean),
     aten._adaptive_avg_pool2d: ('pooling', _average_pool),
     aten.avg_pool2d: ('pooling', _average_pool),
 }
 if LINEAR is not None:
-    FORMULAS[LINEAR] = ('convolution', _product)
+    FORMULAS[LINEAR] = ('convolution', flop_registry[LINEAR])
 
 
 def count(network: nn.Module, *inputs: Tensor, forward: Callable[..., object] | None = None) -> Complexity:
@@ -148,7 +135,7 @@ class _Recorder(TorchDispatchMode):
             name, module = self._running[-1]
             if kind == 'matrix product' and isinstance(module, DyConv2d):
                 kind = 'aggregation'
-            if flops := formula(out, *args):
+            if flops := formula(*args, **(kwargs or {}), out_val=out):
                 self.flops[name][kind] += flops
         return out
 

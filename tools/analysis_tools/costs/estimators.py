@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from dyconv_pose.apis import build_model, load_config
 
-from .complexity import count
 from .costs import Complexity
+from .counter import count
 
 
 def count_estimator(estimator: nn.Module, input_size_hw: Sequence[int]) -> Complexity:
-    """Counts a pose estimator of MMPose on one picture.
+    """Counts a pose estimator of MMPose on one image.
 
     Args:
         estimator: A built estimator that takes images.
@@ -31,7 +31,7 @@ def count_estimator(estimator: nn.Module, input_size_hw: Sequence[int]) -> Compl
     if isinstance(estimator, PoseLifter) or not hasattr(estimator, 'extract_feat'):
         raise ValueError(
             f'A pose estimator that takes images is needed, got {type(estimator).__name__}: '
-            'count other networks with dyconv_pose.analysis.count.'
+            'count other networks with analysis_tools.costs.counter.count.'
         )
 
     def forward(images: Tensor) -> object:
@@ -66,7 +66,7 @@ def input_size_of(config: Config) -> tuple[int, int]:
     stated = [config.get('codec'), *pipeline, config.get('model', {}).get('head', {}).get('decoder')]
     sizes = [size for entry in stated for size in _input_sizes(entry)]
     # The last step decides: a crop follows upon a scaling.
-    sizes = sizes or [size for step in reversed(pipeline) if (size := _picture_size(step)) is not None]
+    sizes = sizes or [size for step in reversed(pipeline) if (size := _image_size(step)) is not None]
     if not sizes:
         raise ValueError(
             f'{config.filename} does not state the input size in its codec or test pipeline: give --input-size.'
@@ -83,8 +83,8 @@ def _input_sizes(entry: object) -> Iterator[tuple[int, int]]:
             yield from _input_sizes(element)
 
 
-def _picture_size(step: dict) -> tuple[int, int] | None:
-    """Width and height to which a step of MMPretrain's pipelines brings every picture, if it does."""
+def _image_size(step: dict) -> tuple[int, int] | None:
+    """Width and height to which a step of MMPretrain's pipelines brings every image, if it does."""
     size = step.get({'CenterCrop': 'crop_size', 'Resize': 'scale'}.get(step.get('type'), ''))
     if isinstance(size, int):
         return size, size

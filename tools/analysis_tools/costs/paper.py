@@ -98,91 +98,37 @@ IMAGENET = (
 )
 
 
-def _config(name: str) -> str:
-    return f'td-hm_{name}_8xb64-210e_coco-256x192'
+def _row(
+    name: str, config: str, backbone: tuple, ap: tuple, mark: str = 'R', head: tuple = (None, None), **more: object
+) -> CocoRow:
+    return CocoRow(name, f'td-hm_{config}_8xb64-210e_coco-256x192', backbone, ap, mark, head, **more)
 
 
 _STATIC_HEAD, _DYNAMIC_HEAD = (1.2e6, 701.1e6), (6.3e6, 709.4e6)
+_ABOUT = dict(mark='R; gain P', note='head: about')
 
 COCO = (
-    CocoRow('A ResNet-18', _config('res18'), (10.6e6, 1.77e9), (67.0, 87.9, 74.8, 63.6, 73.5, 73.1), 'R'),
-    CocoRow('A DY-ResNet-18', _config('dy-res18'), (42.2e6, 1.81e9), (68.6, 88.4, 76.1, 65.3, 75.1, 74.6), 'R'),
-    CocoRow('A MobileNetV2 x1.0', _config('mobilenetv2'), (2.2e6, 292.6e6), (64.7, 87.2, 72.6, 61.3, 71.0, 71.0), 'R'),
-    CocoRow(
-        'A DY-MobileNetV2 x1.0', _config('dy-mobilenetv2'), (9.8e6, 305.3e6), (67.6, 88.1, 75.5, 64.5, 73.7, None), 'R'
-    ),
-    CocoRow(
-        'A MobileNetV2 x0.5', _config('mobilenetv2-x0.5'), (0.7e6, 93.7e6), (57.0, 83.7, 63.1, 53.9, 63.1, 63.7), 'R'
-    ),
-    CocoRow(
-        'A DY-MobileNetV2 x0.5',
-        _config('dy-mobilenetv2-x0.5'),
-        (2.7e6, 98.0e6),
-        (61.9, 85.8, 69.7, 58.9, 67.9, None),
-        'R',
-    ),
-    CocoRow(
-        'A MobileNetV3-Small', _config('mobilenetv3-small'), (1.1e6, 62.7e6), (57.1, 83.8, 63.7, 55.0, 62.2, 64.1), 'R'
-    ),
-    CocoRow(
-        'A DY-MobileNetV3-Small',
-        _config('dy-mobilenetv3-small'),
-        (2.8e6, 65.1e6),
-        (59.3, 84.7, 66.7, 56.9, 64.7, 66.1),
-        'R',
-    ),
-    CocoRow(
-        'B MobileNetV2 x1.0',
-        _config('mobilenetv2-bneck'),
-        (2.2e6, 292.6e6),
-        (64.6, 87.0, 72.4, 61.3, 71.0, 71.0),
-        'R',
-        _STATIC_HEAD,
-    ),
-    CocoRow(
-        'B DY-MobileNetV2 x1.0',
-        _config('dy-mobilenetv2-bneck'),
-        (9.8e6, 305.3e6),
-        (68.2, 88.4, 76.0, 65.0, 74.7, 74.2),
-        'P',
-        _DYNAMIC_HEAD,
-        16.1e6,
-    ),
-    CocoRow(
-        'B MobileNetV2 x0.5',
-        _config('mobilenetv2-x0.5-bneck'),
-        (0.7e6, 93.7e6),
-        (59.2, 84.3, 66.4, 56.2, 65.0, 65.6),
-        'P: AP',
-        _STATIC_HEAD,
-    ),
-    CocoRow(
-        'B DY-MobileNetV2 x0.5',
-        _config('dy-mobilenetv2-x0.5-bneck'),
-        (2.7e6, 98.0e6),
-        (62.8, 86.1, 70.4, 59.9, 68.6, 69.1),
-        'P: AP',
-        _DYNAMIC_HEAD,
-    ),
-    CocoRow(
-        'B MobileNetV3-Small',
-        _config('mobilenetv3-small-bneck'),
-        (1.1e6, 62.7e6),
-        (57.1, 83.8, 63.7, 54.9, 62.3, 64.1),
-        'R; gain P',
-        (1.0e6, None),
-        note='head: about',
-    ),
-    CocoRow(
-        'B DY-MobileNetV3-Small',
-        _config('dy-mobilenetv3-small-bneck'),
-        (2.8e6, 65.1e6),
-        (60.0, 85.0, 67.8, 57.6, 65.4, 66.7),
-        'R; gain P',
-        (4.9e6, None),
-        note='head: about',
-    ),
-)
+    _row('A ResNet-18', 'res18', (10.6e6, 1.77e9), (67.0, 87.9, 74.8, 63.6, 73.5, 73.1)),
+    _row('A DY-ResNet-18', 'dy-res18', (42.2e6, 1.81e9), (68.6, 88.4, 76.1, 65.3, 75.1, 74.6)),
+    _row('A MobileNetV2 x1.0', 'mobilenetv2', (2.2e6, 292.6e6), (64.7, 87.2, 72.6, 61.3, 71.0, 71.0)),
+    _row('A DY-MobileNetV2 x1.0', 'dy-mobilenetv2', (9.8e6, 305.3e6), (67.6, 88.1, 75.5, 64.5, 73.7, None)),
+    _row('A MobileNetV2 x0.5', 'mobilenetv2-x0.5', (0.7e6, 93.7e6), (57.0, 83.7, 63.1, 53.9, 63.1, 63.7)),
+    _row('A DY-MobileNetV2 x0.5', 'dy-mobilenetv2-x0.5', (2.7e6, 98.0e6), (61.9, 85.8, 69.7, 58.9, 67.9, None)),
+    _row('A MobileNetV3-Small', 'mobilenetv3-small', (1.1e6, 62.7e6), (57.1, 83.8, 63.7, 55.0, 62.2, 64.1)),
+    _row('A DY-MobileNetV3-Small', 'dy-mobilenetv3-small', (2.8e6, 65.1e6), (59.3, 84.7, 66.7, 56.9, 64.7, 66.1)),
+    _row('B MobileNetV2 x1.0', 'mobilenetv2-bneck', (2.2e6, 292.6e6), (64.6, 87.0, 72.4, 61.3, 71.0, 71.0), 'R',
+         _STATIC_HEAD),
+    _row('B DY-MobileNetV2 x1.0', 'dy-mobilenetv2-bneck', (9.8e6, 305.3e6), (68.2, 88.4, 76.0, 65.0, 74.7, 74.2), 'P',
+         _DYNAMIC_HEAD, total_params=16.1e6),
+    _row('B MobileNetV2 x0.5', 'mobilenetv2-x0.5-bneck', (0.7e6, 93.7e6), (59.2, 84.3, 66.4, 56.2, 65.0, 65.6), 'P: AP',
+         _STATIC_HEAD),
+    _row('B DY-MobileNetV2 x0.5', 'dy-mobilenetv2-x0.5-bneck', (2.7e6, 98.0e6), (62.8, 86.1, 70.4, 59.9, 68.6, 69.1),
+         'P: AP', _DYNAMIC_HEAD),
+    _row('B MobileNetV3-Small', 'mobilenetv3-small-bneck', (1.1e6, 62.7e6), (57.1, 83.8, 63.7, 54.9, 62.3, 64.1),
+         head=(1.0e6, None), **_ABOUT),
+    _row('B DY-MobileNetV3-Small', 'dy-mobilenetv3-small-bneck', (2.8e6, 65.1e6), (60.0, 85.0, 67.8, 57.6, 65.4, 66.7),
+         head=(4.9e6, None), **_ABOUT),
+)  # fmt: skip
 
 #: Which parts of type B MobileNetV2 x0.5 are dynamic, and the AP that the paper states; all of them marked 'P'.
 COCO_ABLATION = {'none': 59.2, 'head': 60.3, 'backbone': 62.3, 'backbone and head': 62.8}

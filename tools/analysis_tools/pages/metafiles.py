@@ -4,31 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from analysis_tools.costs.paper import IMAGENET
 
-from .costs import Complexity
-from .estimators import read_config
-from .paper import IMAGENET
-from .zoo import COCO_FOLDER, IMAGENET_FOLDER, SYNTHETIC_FOLDER, TAIL, cost_of, imagenet_cost, measured, paper_ap
+from .networks import COCO_FOLDER, IMAGENET_FOLDER, POSE_FOLDERS, TAIL, counted, measured, paper_ap
 
-#: Folders with experiments on keypoints.
-POSE_FOLDERS = (COCO_FOLDER, COCO_FOLDER / 'ablations', SYNTHETIC_FOLDER)
-
-_HEAD = """# Written by tools/make_docs.py.
+_HEAD = """# Written by tools/analysis_tools/make_docs.py.
 # Counted, in the paper's accounting: Parameters and FLOPs (two per multiply-add).
 # Measured by this project: Results. Stated by the paper: what is named "Paper ..." (P: published, R: recalled).
 """
 
 _DYNAMIC, _STATIC = 'Dynamic Convolution', 'Static Twins of Dynamic Convolution'
-
-_COLLECTIONS = [
-    dict(
-        Name=_DYNAMIC,
-        Paper=dict(
-            Title='Dynamic Convolution: Attention over Convolution Kernels', URL='https://arxiv.org/abs/1912.03458'
-        ),
-    ),
-    dict(Name=_STATIC),
-]
+_TITLE, _URL = 'Dynamic Convolution: Attention over Convolution Kernels', 'https://arxiv.org/abs/1912.03458'
+_COLLECTIONS = [dict(Name=_DYNAMIC, Paper=dict(Title=_TITLE, URL=_URL)), dict(Name=_STATIC)]
 
 #: Names of data sets in the names of configs.
 _DATASETS = {'coco': 'COCO', 'lspet': 'LSPET', 'synthetic': 'Synthetic', 'in1k': 'ImageNet-1k'}
@@ -44,81 +31,56 @@ _POSE_METRICS = {
 _CLASS_METRICS = {'Top 1 Accuracy': 'accuracy/top1', 'Top 5 Accuracy': 'accuracy/top5'}
 
 
-def pose_metafile(root: Path, folder: Path) -> str:
-    """The metafile of the experiments on keypoints in a folder.
+def metafiles(root: Path) -> dict[Path, str]:
+    """Every metafile and the index of them, as YAML by its path from the project's folder."""
+    files = {folder / 'metafile.yml': _pose_metafile(root, folder) for folder in POSE_FOLDERS}
+    files[IMAGENET_FOLDER / 'metafile.yml'] = _imagenet_metafile(root)
+    index = dict(Import=[path.as_posix() for path in files])
+    return {path: _yaml(content) for path, content in {**files, Path('model-index.yml'): index}.items()}
 
-    Args:
-        root: The project's folder.
-        folder: The folder of the configs, from there.
 
-    Returns:
-        YAML.
-    """
+def _pose_metafile(root: Path, folder: Path) -> dict:
     models = []
     for path in sorted((root / folder).glob('*.py')):
-        backbone, head = (read_config(path).model[part] for part in ('backbone', 'head'))
-        names = [part.type.removeprefix('Dy') for part in (backbone.get('network', backbone), head)]
-        datasets = _training_data(path.stem)
         stated = paper_ap(path.stem)
         paper = {} if stated is None else {'Paper AP': stated[0], 'Paper AP Mark': stated[1]}
-        results = _results(root, path.stem, 'Body 2D Keypoint', datasets[0], _POSE_METRICS)
-        models.append(_model(folder / path.name, names, datasets, cost_of(path), paper, results))
-    return _yaml(dict(Collections=_COLLECTIONS, Models=models) if folder == COCO_FOLDER else dict(Models=models))
+        cost = counted(root)['keypoints'][(folder / path.name).as_posix()]
+        models.append(_model(root, folder / path.name, cost, paper, 'Body 2D Keypoint', _POSE_METRICS))
+    return dict(Collections=_COLLECTIONS, Models=models) if folder == COCO_FOLDER else dict(Models=models)
 
 
-def imagenet_metafile(root: Path) -> str:
-    """The metafile of the classification networks, dynamic and static, as YAML."""
+def _imagenet_metafile(root: Path) -> dict:
     models = []
     for row in IMAGENET:
         for is_dynamic in (False, True):
-            name = ('dy-' if is_dynamic else '') + row.config
-            names = [row.backbone['type'].removeprefix('Dy')]
+            path = IMAGENET_FOLDER / f'{"dy-" if is_dynamic else ""}{row.config}.py'
             paper = {'Paper Top 1 Accuracy': row.top1[is_dynamic]} | ({'Paper Mark': row.mark} if row.mark else {})
-            datasets = _training_data(name)
-            results = _results(root, name, 'Image Classification', datasets[0], _CLASS_METRICS)
-            cost = imagenet_cost(row.name, is_dynamic)
-            models.append(_model(IMAGENET_FOLDER / f'{name}.py', names, datasets, cost, paper, results))
-    return _yaml(dict(Models=models))
+            cost = counted(root)['imagenet'][path.as_posix()]
+            models.append(_model(root, path, cost, paper, 'Image Classification', _CLASS_METRICS))
+    return dict(Models=models)
 
 
-def model_index(root: Path) -> str:
-    """The list of all metafiles, as YAML."""
-    return _yaml(dict(Import=[(folder / 'metafile.yml').as_posix() for folder in (*POSE_FOLDERS, IMAGENET_FOLDER)]))
-
-
-def _model(
-    config: Path, names: list[str], datasets: list[str], cost: Complexity, paper: Mapping, results: list[dict]
-) -> dict:
-    is_dynamic = any(layer.type == 'DyConv2d' for layer in cost.layers)
+def _model(root: Path, config: Path, cost: Mapping, paper: Mapping, task: str, metrics: Mapping[str, str]) -> dict:
+    names = [*cost['architecture'], 'Dynamic Convolution'] if cost['dynamic'] else cost['architecture']
+    # the last part of a config's name, such as 'coco+lspet-128x96' or 'in1k', has the data sets
+    datasets = [_DATASETS.get(x, x) for x in config.stem.rpartition('_')[2].partition('-')[0].split('+')]
     metadata = {
-        'Architecture': [*names, 'Dynamic Convolution'] if is_dynamic else names,
+        'Architecture': names,
         'Training Data': datasets if len(datasets) > 1 else datasets[0],
-        'Parameters': cost.params,
-        'FLOPs': round(2 * cost.madds),
+        'Parameters': cost['params'],
+        'FLOPs': round(2 * cost['madds']),
         **paper,
     }
-    model = {
-        'Name': config.stem,
-        'In Collection': _DYNAMIC if is_dynamic else _STATIC,
-        'Config': config.as_posix(),
-        'Metadata': metadata,
-    }
-    return model | ({'Results': results} if results else {})
-
-
-def _results(root: Path, config_name: str, task: str, dataset: str, names: Mapping[str, str]) -> list[dict]:
-    run = measured(root, config_name)
+    collection = _DYNAMIC if cost['dynamic'] else _STATIC
+    model = {'Name': config.stem, 'In Collection': collection, 'Config': config.as_posix(), 'Metadata': metadata}
+    run = measured(root, config.stem)
     if run is None:
-        return []
-    if dataset == 'COCO' and not config_name.endswith(TAIL):
+        return model
+    dataset = datasets[0]
+    if dataset == 'COCO' and not config.stem.endswith(TAIL):
         dataset = 'COCO, in part'  # the recipes for small sets, which take whatever there is of it
-    metrics = {name: round(run['metrics'][key], 4) for name, key in names.items() if key in run['metrics']}
-    return [dict(Task=task, Dataset=dataset, Metrics=metrics, Run=run['title'])]
-
-
-def _training_data(config_name: str) -> list[str]:
-    """The data sets in the last part of a config's name, such as ``'coco+lspet-128x96'`` or ``'in1k'``."""
-    return [_DATASETS.get(name, name) for name in config_name.rpartition('_')[2].partition('-')[0].split('+')]
+    scores = {name: round(run['metrics'][key], 4) for name, key in metrics.items() if key in run['metrics']}
+    return model | {'Results': [dict(Task=task, Dataset=dataset, Metrics=scores, Run=run['title'])]}
 
 
 class _Dumper(yaml.SafeDumper):

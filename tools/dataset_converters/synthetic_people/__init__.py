@@ -1,4 +1,4 @@
-"""A seeded set of drawn people in COCO's keypoint format, to learn on from nothing."""
+"""Synthetic people: a seeded set in COCO's keypoint format, to train on from scratch."""
 
 from .coco import make_sample_set
 from .scene import render_sample
