@@ -9,6 +9,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
 
+from dyconv_pose.resources import find_config
+
 #: What building from a config raises for a wrong key, an unknown type, or a value out of range.
 BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
@@ -17,7 +19,7 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
     """Reads a config file and applies overrides.
 
     Args:
-        path: The config file.
+        path: The config file, or the name of one that comes with the package.
         options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``, or as a command line has
             them, such as ``['model.backbone.widen_factor=0.5']``.
 
@@ -28,9 +30,7 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
         FileNotFoundError: The file, or one that it is based on, does not exist.
         ValueError: The file is no valid config, or an override names a place that it does not have.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'The config must be an existing file, got "{path}": the configs are under configs/.')
+    path = find_config(path)
     try:
         config = Config.fromfile(path)
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:

@@ -15,27 +15,13 @@ _NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """A whole checkpoint of a training.
-
-    Attributes:
-        path: The file.
-        content: What it holds.
-        passed_over: What is wrong with newer files, a sentence for each.
-    """
+    """A whole checkpoint, the epochs and iterations that are done in it, and what is wrong with newer files."""
 
     path: Path
     content: dict
+    epoch: int
+    iteration: int
     passed_over: tuple[str, ...] = ()
-
-    @property
-    def epoch(self) -> int:
-        """Epochs that are done."""
-        return self.content['meta']['epoch']
-
-    @property
-    def iteration(self) -> int:
-        """Iterations that are done."""
-        return self.content['meta']['iter']
 
 
 def resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
@@ -52,17 +38,10 @@ def resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint
 
 
 def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
-    """Finds the last whole checkpoint in a work directory.
+    """Finds the whole checkpoint with the most iterations in a work directory.
 
     ``last_checkpoint``, where MMEngine writes a path, is followed only if nothing is found: a run that was killed may
     have written a newer checkpoint than it names, and the one that it names may be damaged.
-
-    Args:
-        work_dir: The work directory of the training.
-        trust: As in :func:`~dyconv_pose.apis.read_checkpoint`.
-
-    Returns:
-        The checkpoint with the most iterations.
 
     Raises:
         FileNotFoundError: There is no checkpoint at all.
@@ -85,6 +64,17 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
             f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
         )
     raise _nothing_at(work_dir)
+
+
+def _candidates(work_dir: Path) -> list[list[Path]]:
+    """Files that may be whole, of epochs and of iterations, the newest first; or what ``last_checkpoint`` names."""
+    named = [(path, _NAME.fullmatch(path.name)) for path in work_dir.glob('*.pth')]
+    found = sorted([(int(name[2]), name[1], path) for path, name in named if name], reverse=True)
+    if found:
+        return [[path for _, unit, path in found if unit == one] for one in ('epoch', 'iter')]
+    pointer = work_dir / 'last_checkpoint'
+    last = Path(pointer.read_text(errors='replace').strip()) if pointer.is_file() else work_dir
+    return [[last]] if last.is_file() else []
 
 
 def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
@@ -113,18 +103,7 @@ def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
             f'A run resumes from a checkpoint with the state of its optimiser, and "{path}" has weights alone: name '
             'one that the training wrote (epoch_*.pth or iter_*.pth), or start from the weights with load_from.'
         )
-    return ResumePoint(path, content)
-
-
-def _candidates(work_dir: Path) -> list[list[Path]]:
-    """Files that may be whole, of epochs and of iterations, the newest first; or what ``last_checkpoint`` names."""
-    named = [(path, _NAME.fullmatch(path.name)) for path in work_dir.glob('*.pth')]
-    found = [(name[1], int(name[2]), path) for path, name in named if name]
-    if found:
-        return [[path for kind, _, path in sorted(found, reverse=True) if kind == one] for one in ('epoch', 'iter')]
-    pointer = work_dir / 'last_checkpoint'
-    named = Path(pointer.read_text(errors='replace').strip()) if pointer.is_file() else work_dir
-    return [[named]] if named.is_file() else []
+    return ResumePoint(path, content, meta['epoch'], meta['iter'])
 
 
 def _nothing_at(place: str | Path) -> FileNotFoundError:

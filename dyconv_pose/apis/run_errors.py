@@ -7,7 +7,8 @@ because MMEngine builds data loaders, optimisers and evaluators only when they a
 import errno
 import re
 import traceback
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from mmengine.runner import Runner
@@ -17,13 +18,15 @@ from .config import BUILD_ERRORS, describe
 #: What PyTorch puts before the traceback of another process or thread.
 _WRAPPED = re.compile(r'^Caught \w+ in .*\nOriginal ')
 
-#: What MMPose's LoadImage says of an image, whatever was wrong with it.
+#: What MMPose's LoadImage says of an image; what OpenCV and MMCV say in it, and what that means.
 _IMAGE = re.compile(r'`(?P<reason>.*)` occurs when loading `(?P<path>.*?)`', re.DOTALL)
+_REASONS = {
+    'No such file': 'the file does not exist',
+    '!buf.empty()': 'the file is empty',
+    'failed to load image': 'it is no image, or a damaged one',
+}
 
 _DEAD_WORKER = re.compile(r'DataLoader worker \(pid\(?s?\)? [\d, ]+\)? (?P<how>.*?)(\.|$)')
-
-#: The disk or a quota is full, or a file may not become so large.
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 #: What gloo and PyTorch's store say when another process of the job is gone.
 _DEAD_PEER = re.compile(
@@ -32,41 +35,24 @@ _DEAD_PEER = re.compile(
     re.IGNORECASE,
 )
 
-#: What OpenCV and MMCV say of an image, and what it means.
-_REASONS = {
-    'No such file': 'the file does not exist',
-    '!buf.empty()': 'the file is empty',
-    'failed to load image': 'it is no image, or a damaged one',
-}
 
-
-class RunErrors:
-    """A ``with`` block that turns the errors that this module knows into a ``ValueError`` of one sentence.
-
-    Args:
-        config_name: The config file, for the remedy.
-    """
-
-    def __init__(self, config_name: str | None = None) -> None:
-        self.config_name = config_name or 'CONFIG'
-
-    def __enter__(self) -> None:
-        """Begins the block."""
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Raises the sentence, if the error is one of those."""
-        sentence = None
-        if isinstance(error, Exception):
-            sentence = describe_data_error(error, self.config_name) or describe_machine_error(error)
-        if sentence is None and isinstance(error, BUILD_ERRORS) and (part := _part_being_built(trace)):
+@contextmanager
+def one_sentence(config_name: str | None) -> Iterator[None]:
+    """A ``with`` block that turns the errors that this module knows into a ``ValueError`` of one sentence."""
+    try:
+        yield
+    except Exception as error:
+        sentence = describe_data_error(error, config_name or 'CONFIG') or describe_machine_error(error)
+        if sentence is None and isinstance(error, BUILD_ERRORS) and (part := _part_being_built(error)):
             sentence = f'The {part} of the config cannot be built: {describe(error)}'
-        if sentence is not None:
-            raise ValueError(sentence) from error
+        if sentence is None:
+            raise
+        raise ValueError(sentence) from error
 
 
-def _part_being_built(trace: TracebackType | None) -> str:
+def _part_being_built(error: Exception) -> str:
     """What MMEngine's runner was building from the config when the error came; empty where it was not building."""
-    for frame, _ in traceback.walk_tb(trace):
+    for frame, _ in traceback.walk_tb(error.__traceback__):
         function = frame.f_code.co_name
         if frame.f_globals.get('__name__') == Runner.__module__ and function.startswith('build_'):
             return function.removeprefix('build_')
@@ -97,7 +83,7 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
 
 def describe_machine_error(error: Exception) -> str | None:
     """The sentence for a full disk and for a job of several processes that has lost one; ``None`` for others."""
-    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f'The disk is full ({error.strerror}{f", {error.filename}" if error.filename else ""}) and the run was '
             'stopped; the checkpoints on it are whole: make room and go on with --resume.'

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from dyconv_pose.files import reading_once
 from .checkpoint import fit_weights, read_checkpoint, weights_only
 from .config import BUILD_ERRORS, describe
 from .resume import resume_point
-from .run_errors import RunErrors
+from .run_errors import one_sentence
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
 _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
@@ -25,16 +26,12 @@ _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 def train(config: Config, resume: bool | str = False, amp: bool = False, trust: bool = False) -> Runner:
     """Trains the network of a config: the run of MMPose's ``tools/train.py``, after a check of the data.
 
-    With the loops of :mod:`dyconv_pose.engine.loops`, which this project's configs name, a run that was stopped at any
-    moment and resumed ends with the weights of one that was not.
-
     Args:
         config: A config as MMPose's ``tools/train.py`` takes it.
         resume: Whether to continue from the last whole checkpoint of the work directory, or the checkpoint to
-            continue from.
+            continue from. With the loops of :mod:`dyconv_pose.engine.loops`, the run ends as if it had not stopped.
         amp: Whether to train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
-        trust: Whether the checkpoints that are read, also by the config's ``load_from`` and ``init_cfg``, may run
-            code while they are.
+        trust: Whether checkpoints, also those of the config's ``load_from`` and ``init_cfg``, may run code.
 
     Returns:
         The runner, with the trained model.
@@ -42,18 +39,19 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
     Raises:
         FileNotFoundError: A data file or the checkpoint to continue from does not exist.
         FloatingPointError: The loss became NaN or infinite (:class:`~dyconv_pose.engine.NonFiniteLossHook`).
-        ValueError: The config does not describe a network or data that can be built, data cannot be used, or a
-            checkpoint is not trusted.
+        ValueError: The config, its data or a checkpoint cannot be used.
     """
     require_files(config, ('train', 'val'))
     if amp:
         config.optim_wrapper.type = 'AmpOptimWrapper' if torch.cuda.is_available() else 'CpuAmpOptimWrapper'
         if torch.cuda.is_available():
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    point = resume_point(config, resume, trust)
+    point, known = resume_point(config, resume, trust), {}
     if point:
         config.resume, config.load_from = True, str(point.path)
-    with weights_only(trust, {str(point.path): point.content} if point else {}), RunErrors(config.filename):
+        known[str(point.path)] = point.content
+        point = replace(point, content={})  # the run is not to hold it
+    with weights_only(trust, known), one_sentence(config.filename):
         with reading_once():
             _check_data(config, ('train', 'val'))
             runner = _build_runner(config)
@@ -65,30 +63,24 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
                 f'Resuming from "{point.path}", the last whole checkpoint: {point.epoch} epochs and '
                 f'{point.iteration} iterations are done.'
             )
-            point.content.clear()
         runner.train()
     return runner
 
 
 def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[str, float]:
-    """Scores a checkpoint on the test set of a config.
-
-    Args:
-        config: A config as MMPose's ``tools/test.py`` takes it.
-        checkpoint: The weights, which must fit the network exactly.
-        trust: Whether the checkpoint may run code while it is read.
+    """Scores a checkpoint, which must fit the network exactly, on the test set of a config.
 
     Returns:
         The metrics by name, such as ``coco/AP``.
 
     Raises:
         FileNotFoundError: A data file or the checkpoint does not exist.
-        ValueError: The config cannot be built, the checkpoint does not fit, or data cannot be used.
+        ValueError: The config, its data or the checkpoint cannot be used.
     """
     require_files(config, ('test',))
     content = read_checkpoint(checkpoint, trust)
     config.load_from, config.resume = None, False  # where training starts from would replace the weights
-    with RunErrors(config.filename):
+    with one_sentence(config.filename):
         with reading_once():
             _check_data(config, ('test',))
             runner = _build_runner(config)

@@ -15,6 +15,8 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
+from dyconv_pose import registration  # noqa: F401  MMPose, importable
+
 from .annotations import AnnotationTable, Finding, read_annotations
 from .rules import check_annotations, check_detections, missing_images
 

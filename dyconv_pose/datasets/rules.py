@@ -51,12 +51,13 @@ def _value_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
     for key, state in table.states.items():
         absent = table.ids_where(key, ABSENT)
         if key in forms and 0 < len(absent) == len(table.ids):
-            yield f'no-{key}', f'no annotation has "{key}": is it a file of person keypoints, {num} each?', None
+            yield f'no-{key}', f'no annotation has "{key}": is it a file of persons with {num} keypoints each?', None
         elif key not in forms and is_scored:
             yield f'missing-{key}', f'annotations have no "{key}", which COCO AP needs', absent
         form = forms.get(key, 'one number')
         yield f'{key}-form', f'annotations have "{key}" in another form than {form}', table.ids_where(key, MALFORMED)
-        is_finite = np.isfinite(table.numbers[key].reshape(len(state), -1)).all(axis=1)
+        numbers = table.numbers[key]
+        is_finite = np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
         yield 'not-finite', f'annotations have "{key}" that is not finite', table.ids[(state == PRESENT) & ~is_finite]
     for name, ids in (('annotation', table.ids), ('image', table.image_ids)):
         values, counts = np.unique(ids, return_counts=True)

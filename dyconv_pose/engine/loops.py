@@ -1,9 +1,8 @@
 """Training loops that resume from a checkpoint as if they had not been stopped, also in the middle of an epoch.
 
-MMEngine's loops restart an epoch from its beginning and draw new random numbers. These know how many batches of the
-epoch are done, have the sampler leave those out, and seed the generators before each iteration with a pure function of
-the seed and the iteration (samples have seeds of their own: :mod:`dyconv_pose.datasets.samplers`). Weights, optimiser,
-averaged weights and schedules come from the checkpoint, as MMEngine restores them. A config names its loop:
+MMEngine's loops restart an epoch from its beginning and draw new random numbers. These have the sampler leave out the
+batches that are done, and seed the generators before each iteration with a pure function of the seed and the iteration
+(samples have seeds of their own: :mod:`dyconv_pose.datasets.samplers`). A config names its loop:
 ``train_cfg = dict(type='ResumableEpochLoop', max_epochs=210)``.
 """
 

@@ -1,18 +1,13 @@
 """pycocotools, the official COCO evaluator, as MMPose expects of xtcocotools: same arguments, same figures.
 
-xtcocotools is a fork of pycocotools. For ``'keypoints'`` it differs in what follows, and :class:`COCO` and
-:class:`COCOeval` here differ from their parents in the same way:
+xtcocotools is a fork of pycocotools. For ``'keypoints'`` both differ from pycocotools in this:
 
 - The falloff of each keypoint (``sigmas``) is an argument. Its precision is kept: MMPose passes float32.
-- ``use_area=False`` takes 0.53 times the box's area for a person's. So is the area of a person that states none and
-  that has no detection in its image.
-- A person is ignored if none of its ``keypoints`` is labelled, whatever ``num_keypoints`` says, if it is there at all.
+- ``use_area=False`` takes 0.53 times the box's area for a person's, as for a person without area or detections.
+- A person is ignored if none of its ``keypoints`` is labelled, whatever ``num_keypoints`` says.
 - A detection none of whose keypoints has a positive score is left out.
 - A person's id may be 0, which pycocotools takes for "not matched".
 - ``iscrowd`` may be missing, there may be no detections at all, and ids of images may be strings.
-
-Left as pycocotools has it: the further evaluations of xtcocotools, ``'keypoints_crowd'`` among them, are refused, and
-persons with negative ids count (xtcocotools takes them for "not matched").
 """
 
 from collections import defaultdict

@@ -86,7 +86,7 @@ def test_options_of_training(run_tool, data, tmp_path, case):
 
 @pytest.mark.parametrize('tool', ['train.py', 'dataset_converters/check_dataset.py'])
 def test_missing_config(run_tool, tool):
-    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'configs/')
+    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'docs/models.md')
 
 
 def test_config_that_is_no_python(run_tool, tmp_path):

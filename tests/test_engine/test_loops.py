@@ -1,6 +1,6 @@
 """The loop that a config names is the one that runs, with this project's tools and with MMPose's."""
 
-import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpose.models.pose_estimators import TopdownPoseEstimator
-from tiny_coco import CONFIG, ROOT, tiny_config, write_coco
+from tiny_coco import CONFIG, ROOT, annotation_path, tiny_config, write_coco
 
 from dyconv_pose.apis import load_config, train
 from dyconv_pose.engine import ResumableEpochLoop
@@ -58,10 +58,14 @@ def test_files_and_checkpoint_are_read_once_and_the_model_is_built_once(tmp_path
 
     def count(owner, name):
         original = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *args, **kwargs: calls.append(name) or original(*args, **kwargs))
+        monkeypatch.setattr(
+            owner, name, lambda *args, **kwargs: calls.append((name, *args)) or original(*args, **kwargs)
+        )
 
-    count(json, 'loads')
+    count(Path, 'read_text')
     count(torch, 'load')
     count(TopdownPoseEstimator, '__init__')
     train(config, resume=True)
-    assert [calls.count(name) for name in ('loads', 'load', '__init__')] == [2, 1, 1]
+    counts = Counter(str(place) if name == 'read_text' else name for name, place, *_ in calls)
+    read = [annotation_path(tmp_path / 'coco', split) for split in ('train2017', 'val2017')]
+    assert [counts[name] for name in ('load', '__init__', *map(str, read))] == [1, 1, 1, 1]

@@ -138,7 +138,7 @@ def test_inside_a_distributed_wrapper(data, tmp_path):
 
 def test_bad_image_is_named(data, tmp_path):
     runner = make_runner(data, tmp_path)
-    dataset = runner.train_dataloader.dataset
+    dataset = runner.train_dataloader.dataset.dataset
     original = dataset.prepare_data
 
     def prepare_data(index):
