@@ -20,8 +20,9 @@ from dyconv_pose.cli import run
 from dyconv_pose.deploy import load_exported
 from dyconv_pose.deploy.export import export_onnx
 from dyconv_pose.deploy.fold import PoseNetwork, to_deploy
+from dyconv_pose.deploy.layers import DeployedConv2d
 from dyconv_pose.deploy.runtime import BACKENDS
-from dyconv_pose.deploy.storage import STORAGES, store_weights
+from dyconv_pose.deploy.storage import STORAGES, store_bank
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference import PoseEstimator
 from dyconv_pose.inference.boxes_file import CocoBoxes
@@ -37,10 +38,14 @@ CHECKPOINT = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-
 
 
 class Bits:
-    """The deployed network in torch as a function of arrays, with weights in fewer bits."""
+    """The deployed network in torch as a function of arrays, with kernel banks in fewer bits, and nothing else."""
 
-    def __init__(self, model: torch.nn.Module, storage: str, only_banks: bool) -> None:
-        self.network = PoseNetwork(store_weights(to_deploy(model), storage, only_banks))
+    @torch.no_grad()
+    def __init__(self, model: torch.nn.Module, storage: str) -> None:
+        self.network = PoseNetwork(to_deploy(model))
+        for layer in self.network.modules():
+            if isinstance(layer, DeployedConv2d):
+                store_bank(layer, storage)
 
     @torch.inference_mode()
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -77,7 +82,7 @@ def estimators(estimator: PoseEstimator, folder: Path) -> dict[tuple[str, str], 
                 found[name, f'all in {storage}'] = load_exported(path, backend, threads=1), size
         if storage != 'float32':
             other = PoseEstimator(
-                type(stage)(Bits(stage.network.model, storage, True), stage.spec, stage.keypoint_set),
+                type(stage)(Bits(stage.network.model, storage), stage.spec, stage.keypoint_set),
                 estimator.keypoint_set,
                 estimator.persons,
             )

@@ -22,7 +22,7 @@ from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.fold import PLANS, Plan, PoseNetwork, to_deploy
+from dyconv_pose.deploy.fold import PURPOSES, PoseNetwork, to_deploy
 from dyconv_pose.deploy.metadata import ExportedModel, read_exported
 from dyconv_pose.deploy.onnx_file import write_onnx
 from dyconv_pose.deploy.runtime import BACKENDS, ExportedNetwork, open_session
@@ -45,14 +45,6 @@ NETWORKS = {
 
 #: Seconds in which the threads of the network before come to rest: those of ONNX Runtime go on waiting actively.
 _REST = 0.03
-
-#: What was tried for batches of one, beside the plans that the export uses.
-TRIED = {
-    **PLANS,
-    'aggregated by a product': Plan('grouped', 'grouped', 'grouped'),
-    'pointwise as products': Plan('product', 'grouped', 'grouped', 'sum'),
-    'depthwise mixed': Plan('grouped', 'grouped', 'mixed', 'sum'),
-}
 
 
 def config_of(network: str, is_dynamic: bool) -> Config:
@@ -95,7 +87,7 @@ def files(network: str, plans: list[str], weights: list[str], folder: Path) -> d
             if is_dynamic not in estimators:
                 estimators[is_dynamic] = settled(config_of(network, is_dynamic))
             estimator = estimators[is_dynamic]
-            deployed = to_deploy(estimator.stage.network.model, TRIED['any_batch' if form == 'static' else form])
+            deployed = to_deploy(estimator.stage.network.model, 'any_batch' if form == 'static' else form)
             model = ExportedModel(estimator.stage.spec, estimator.keypoint_set, batch, storage=storage)
             write_onnx(PoseNetwork(store_weights(deployed, storage)), model, path)
         found[form, storage] = path
@@ -164,7 +156,7 @@ def main() -> None:
     """Measures, prints and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--networks', nargs='+', default=list(NETWORKS), choices=NETWORKS, metavar='NETWORK')
-    parser.add_argument('--plans', nargs='+', default=['any_batch', 'batch_1'], choices=TRIED)
+    parser.add_argument('--plans', nargs='+', default=['any_batch', 'batch_1'], choices=PURPOSES)
     parser.add_argument('--weights', nargs='+', default=['float32'], choices=STORAGES)
     parser.add_argument('--backends', nargs='+', default=list(BACKENDS), choices=BACKENDS)
     parser.add_argument('--batches', nargs='+', type=int, default=[1, 8])

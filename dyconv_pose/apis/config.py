@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
 
+from dyconv_pose.models.input_size import check_input_size
 from dyconv_pose.resources import find_config
 
 #: What building from a config raises for a wrong key, an unknown type, or a value out of range.
@@ -76,16 +77,19 @@ def build_model(config: Config) -> nn.Module:
     A ``data_preprocessor`` beside the model, as MMPretrain has it, becomes the model's, as in MMEngine's runner.
 
     Raises:
-        ValueError: The config has a wrong key, an unknown type or a value out of range.
+        ValueError: The config has a wrong key, an unknown type, a value out of range, or an input size that the
+            network cannot take.
     """
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = config.model.copy()
     if config.get('data_preprocessor') is not None:
         model.setdefault('data_preprocessor', config.data_preprocessor)
     try:
-        return MODELS.build(model)
+        built = MODELS.build(model)
     except BUILD_ERRORS as error:
         raise ValueError(f'The model of the config cannot be built: {describe(error)}') from error
+    check_input_size(built)
+    return built
 
 
 def describe(error: BaseException) -> str:

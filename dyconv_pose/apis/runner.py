@@ -10,9 +10,11 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
+from torch import nn
 
 from dyconv_pose.datasets.check import check_data, require_files
 from dyconv_pose.files import reading_once
+from dyconv_pose.models.input_size import check_input_size
 
 from .checkpoint import fit_weights, read_checkpoint, weights_only
 from .config import BUILD_ERRORS, describe
@@ -84,8 +86,7 @@ def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[st
         with reading_once():
             _check_data(config, ('test',))
             runner = _build_runner(config)
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            fit_weights(model, content, checkpoint)
+            fit_weights(_network(runner), content, checkpoint)
             _ = runner.test_loop
         return runner.test()
 
@@ -104,9 +105,15 @@ def _build_runner(config: Config) -> Runner:
     if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):
         visualizer.name = f'visualizer_{time.time_ns()}'  # else a second run logs into the first one's folder
     try:
-        return Runner.from_cfg(config)
+        runner = Runner.from_cfg(config)
     except BUILD_ERRORS as error:
         raise ValueError(f'The run described by the config cannot be built: {describe(error)}') from error
+    check_input_size(_network(runner))
+    return runner
+
+
+def _network(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _start_cpu_processes(config: Config) -> None:

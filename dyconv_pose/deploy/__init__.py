@@ -9,9 +9,9 @@ from importlib import import_module
 from .metadata import ExportedModel, read_exported
 from .runtime import load_exported
 
-_NEED_TORCH = {'Plan': 'fold', 'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
+_NEED_TORCH = {'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
 
-__all__ = ['ExportedModel', 'Plan', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
+__all__ = ['ExportedModel', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
 
 
 def __getattr__(name: str) -> object:

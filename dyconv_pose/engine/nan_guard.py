@@ -18,6 +18,8 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
+from .temperature import temperatures
+
 REPORT_NAME = 'non_finite_loss.json'
 
 #: What is written down of every sample, as MMPose's PackPoseInputs names it.
@@ -70,7 +72,7 @@ def stop(runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
         'iteration': runner.iter + 1,
         'epoch': runner.epoch + 1,
         'learning_rates': sorted({rate for name in rates if name.endswith('lr') for rate in rates[name]}),
-        'temperatures': sorted({float(t) for name, t in model.named_buffers() if name.endswith('temperature')}),
+        'temperatures': sorted({float(tau) for tau in temperatures(model)}),
         'non_finite_weights': [name for name, weight in model.named_parameters() if not weight.isfinite().all()],
         'batch': _samples(batch),
         'losses': {name: value if math.isfinite(value) else str(value) for name, value in values.items()},

@@ -4,8 +4,9 @@ from dyconv_pose import registration  # noqa: F401  MMPose, importable
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
-from .dynamic import dynamic, make_dynamic
+from .dynamic import dynamic
 from .heads import BottleneckHead
+from .input_size import check_input_size
 from .warm_start import WarmStart
 
 __all__ = [
@@ -15,6 +16,6 @@ __all__ = [
     'DyMobileNetV3',
     'DyResNet',
     'WarmStart',
+    'check_input_size',
     'dynamic',
-    'make_dynamic',
 ]

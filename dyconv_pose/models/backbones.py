@@ -12,6 +12,9 @@ from mmpose.registry import MODELS
 
 from .dynamic import DynamicMixin
 
+#: The paper's dynamic layer.
+PAPER_CONV_CFG = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30.0)
+
 
 @MODELS.register_module()
 class DyMobileNetV2(DynamicMixin, MobileNetV2):
@@ -20,10 +23,11 @@ class DyMobileNetV2(DynamicMixin, MobileNetV2):
     Input (B, 3, H, W) and outputs as MMPose's ``MobileNetV2``, by default one feature map (B, 1280, H/32, W/32).
 
     Args:
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for none.
-        **kwargs: Those of MMPose's ``MobileNetV2``; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
+        conv_cfg: The dynamic layer, by default the paper's, :data:`PAPER_CONV_CFG`; ``None`` for the static network.
+        *args, **kwargs: Those of MMPose's ``MobileNetV2``; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
     """
 
+    default_conv_cfg = PAPER_CONV_CFG
     static_convs = ('conv1.*', 'conv2.*')
 
 
@@ -38,11 +42,12 @@ class DyMobileNetV3(DynamicMixin, MobileNetV3):
     ``arch='small'`` and (B, 160, H/32, W/32) for ``arch='big'``.
 
     Args:
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for none.
-        **kwargs: Those of MMPose's ``MobileNetV3``.
+        conv_cfg: The dynamic layer, by default the paper's, :data:`PAPER_CONV_CFG`; ``None`` for the static network.
+        *args, **kwargs: Those of MMPose's ``MobileNetV3``.
     """
 
     arch_settings: ClassVar[dict] = {**MobileNetV3.arch_settings, 'small-s16': MobileNetV3.arch_settings['small'][:8]}
+    default_conv_cfg = PAPER_CONV_CFG
     static_convs = ('conv1.*', '*.se.*')
 
 
@@ -54,9 +59,10 @@ class DyResNet(DynamicMixin, ResNet):
     C = 512 up to depth 34 and 2048 from 50 on.
 
     Args:
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for none.
-        **kwargs: Those of MMPose's ``ResNet``.
+        conv_cfg: The dynamic layer, by default the paper's, :data:`PAPER_CONV_CFG`; ``None`` for the static network.
+        *args, **kwargs: Those of MMPose's ``ResNet``.
     """
 
     arch_settings: ClassVar[dict] = {10: (BasicBlock, (1, 1, 1, 1)), **ResNet.arch_settings}
+    default_conv_cfg = PAPER_CONV_CFG
     static_convs = ('conv1', 'stem.*', '*.downsample.*')

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyconv_pose.layers import DyConv2d
+from dyconv_pose.layers import Conv2dSame, DyConv2d
 
 LAYOUTS = ('contiguous', 'channels_last', 'transposed', 'strided', 'expanded')
 
@@ -23,8 +23,6 @@ def cases(draw):
     dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     padding = draw(st.one_of(st.tuples(st.integers(0, 3), st.integers(0, 3)), st.just('valid'), st.just('same')))
-    if padding == 'same':
-        stride = (1, 1)
     mode = draw(st.sampled_from(['zeros', 'reflect', 'replicate', 'circular']))
     pad = padding if isinstance(padding, tuple) else (0, 0)
     extents = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
@@ -60,7 +58,8 @@ def laid_out(x, layout):
 
 def static_layer(layer, attention):
     """The static convolution that one sample meets."""
-    static = torch.nn.Conv2d(
+    conv = Conv2dSame if layer.padding == 'same' else torch.nn.Conv2d
+    static = conv(
         layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation,
         layer.groups, layer.bias is not None, layer.padding_mode,
     ).double()  # fmt: skip

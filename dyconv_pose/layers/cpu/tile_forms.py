@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..geometry import Geometry, empty_gradient, is_channels_last
 from .depthwise import is_wide, weight_gradient
-from .geometry import Geometry, empty_gradient, is_channels_last
 from .products import multiply
 
 #: Elements of a tile of kernels: 32 MiB of float32. Smaller ones, which a core's own cache would hold, were slower:
@@ -121,7 +121,7 @@ class ChannelTiles:
     def __init__(self, x: Tensor, geometry: Geometry) -> None:
         g = geometry
         self.x, self.geometry = x, geometry
-        if g.is_product:
+        if g.is_matmul:
             self.columns = _positions(x[:, :, :: g.stride[0], :: g.stride[1]])
         else:
             self.columns = F.unfold(x, g.kernel_shape[2:], g.dilation, g.padding, g.stride)  # (B, N, P)
@@ -157,7 +157,7 @@ class ChannelTiles:
         g = self.geometry
         if self.x_grad is None:
             self.x_grad = empty_gradient(self.x)
-            if g.is_product:
+            if g.is_matmul:
                 step_y, step_x = g.stride
                 self.x_grad.zero_()[:, :, ::step_y, ::step_x] = self.columns_grad.unflatten(2, g.output_size(self.x))
             else:
@@ -168,7 +168,7 @@ class ChannelTiles:
 
     def _make_room_for_gradient(self) -> None:
         """Makes the columns' gradient that of x where it can be: autograd adds to it in place, but not to a view."""
-        if self.geometry.is_product and tuple(self.geometry.stride) == (1, 1):
+        if self.geometry.is_matmul and tuple(self.geometry.stride) == (1, 1):
             self.x_grad = empty_gradient(self.x)
             self.columns_grad = _positions(self.x_grad)
         else:
@@ -187,17 +187,7 @@ def _positions(x: Tensor) -> Tensor:
 
 
 def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
-    """(B, m, n) times (B, n, P), the positions innermost or outermost in memory as in ``out``, or as in ``columns``.
-
-    Args:
-        matrices: (B, m, n).
-        columns: (B, n, P).
-        out: (B, m, P), where the product is written.
-        add: Whether it is added to what stands there.
-
-    Returns:
-        (B, m, P).
-    """
+    """:func:`multiply` of (B, m, n) and (B, n, P), positions innermost or outermost as in ``out`` or ``columns``."""
     if (columns if out is None else out).stride(2) != 1:
         out = None if out is None else out.transpose(1, 2)
         matrices, columns = columns.transpose(1, 2), matrices.transpose(1, 2)
@@ -206,4 +196,4 @@ def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: 
 
 
 #: The ways to cut, by name.
-FORMS = {'by_sample': SampleTiles, 'by_channel': ChannelTiles}
+TILINGS = {'by_sample': SampleTiles, 'by_channel': ChannelTiles}

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import Geometry
+from ..geometry import Geometry
 
 #: Columns of the widest kernel that oneDNN has its quick routine for.
 _QUICK_WIDTH = 3
