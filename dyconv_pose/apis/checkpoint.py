@@ -19,10 +19,8 @@ from torch import Tensor, nn
 _BEGINNINGS = (b'PK\x03\x04', b'\x80')
 
 #: What reading a damaged file raises, somewhere within.
-_DAMAGE = (
-    *(AssertionError, AttributeError, EOFError, LookupError, MemoryError),
-    *(OSError, OverflowError, RuntimeError, TypeError, ValueError, struct.error),
-)
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
+_DAMAGE += (TypeError, ValueError, struct.error)
 
 #: With the first, every ``torch.load`` of this process is weights-only, whatever it is told; with the second, none is.
 _FORCE, _FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'

@@ -1,9 +1,8 @@
 """Samplers: seeds for the augmentation of each sample, and sampling without replacement across epochs.
 
-MMEngine seeds a data-loading process once, when it starts: what a sample's augmentation draws then depends on every
-sample before it, and a run that resumes draws other numbers. Here the sampler hands out, with each index, a seed that
-is a pure function of (run's seed, epoch, place in the epoch), and the dataset seeds the generators with it before it
-prepares the sample: the same one in whichever process, and wherever the run was stopped.
+MMEngine seeds a data-loading process once: what a sample's augmentation draws depends on every sample before it, and a
+resumed run draws other numbers. Here the sampler gives each index a seed, a pure function of (run's seed, epoch, place
+in the epoch), with which the dataset seeds the generators before it prepares the sample.
 """
 
 import random
@@ -80,8 +79,7 @@ class SeededDataset(Dataset):
 class SeededSampler(Sampler):
     """Gives each index of another sampler a seed, and can begin in the middle of an epoch.
 
-    The place that the seed is made of counts over all processes: two processes prepare the samples that one would with
-    batches of twice the size.
+    Places count over all processes: two prepare the samples that one would with batches of twice the size.
 
     Args:
         dataset: The :class:`SeededDataset`, or what wraps it.
@@ -134,16 +132,12 @@ class SeededSampler(Sampler):
 class FreshSampler(Sampler):
     """Samples without replacement across epochs, from a dataset larger than an epoch, so that nothing is memorised.
 
-    Each epoch goes on where the last one ended in a random order of the whole dataset; when all samples have come once,
-    another order begins. The seed, the number of processes and the epoch decide what an epoch holds.
+    Each epoch goes on where the last one ended in a random order of the whole dataset; then another order begins.
 
     Args:
         dataset: The dataset.
-        num_samples: Of an epoch, in all processes together.
+        num_samples: Of an epoch, in all processes together; 1 to the size of the dataset, or ValueError is raised.
         seed: Of the orders, the same in all processes; ``None`` draws one.
-
-    Raises:
-        ValueError: An epoch would have no sample, or the dataset has fewer than an epoch.
     """
 
     def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:

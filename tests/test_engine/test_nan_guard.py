@@ -1,8 +1,7 @@
-"""A loss that is no number: the run stops, the weights stay as they were, and the report names the batch."""
+"""A NaN or infinite loss: the run stops, the weights stay as they were, and the report names the batch."""
 
 import functools
 import json
-import time
 
 import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import pytest
@@ -191,14 +190,6 @@ def test_only_losses_count():
     assert not all_finite({'loss_a': torch.tensor(1.0), 'loss_b': [torch.tensor(1.0), torch.tensor(float('inf'))]})
     assert not all_finite({'loss_a': torch.tensor(float('inf')), 'loss_b': torch.tensor(-float('inf'))})
     assert not all_finite({'loss_a': torch.tensor(2e38), 'loss_b': torch.tensor(2e38)})  # the sum is optimised
-
-
-def test_check_costs_microseconds():
-    losses = {'loss_kpt': torch.tensor(0.5, requires_grad=True) * 1, 'acc_pose': torch.tensor(0.1)}
-    begin = time.perf_counter()
-    for _ in range(100):
-        all_finite(losses)
-    assert (time.perf_counter() - begin) / 100 < 2e-3
 
 
 def test_wrapper_for_a_cpu_computes_in_bfloat16():
