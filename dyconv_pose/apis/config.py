@@ -1,10 +1,12 @@
 """Configs and models from them, with a user's mistakes said in one sentence."""
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import nn
@@ -42,14 +44,26 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
         raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
     if 'model' not in config:
         raise ValueError(f'A config must describe a model, and "{path}" has no "model": it may be a part for _base_.')
+    _check_old_ways(config, path)
+    if config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / path.stem)
+    return config
+
+
+def _check_old_ways(config: Config, path: Path) -> None:
+    """Refuses two names of a loop, and lets a config of version 0.1 register the components."""
     if {'type', 'by_epoch'} <= set(config.get('train_cfg') or ()):
         raise ValueError(
             f'train_cfg of "{path}" names its loop by "type" ({config.train_cfg.type}) and by "by_epoch": leave '
             '"by_epoch" out, or write _delete_=True to name the loop anew.'
         )
-    if config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs') / path.stem)
-    return config
+    imports = config.get('custom_imports', {}).get('imports', [])
+    imports = [imports] if isinstance(imports, str) else imports
+    if 'dyconv_pose' in imports:
+        new = 'dyconv_pose.registration'
+        config.custom_imports.imports = [new if name == 'dyconv_pose' else name for name in imports]
+        message = f'custom_imports of "{path}" names dyconv_pose, which registers nothing since version 0.2: '
+        print_log(f'{message}replaced by {new}.', logger='current', level=logging.WARNING)
 
 
 def _parsed(pairs: Sequence[str]) -> dict:

@@ -260,3 +260,12 @@ def test_the_command_itself(own_data, tmp_path, how):
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert_one_sentence(done.returncode, done.stdout + done.stderr, '000000000002.jpg')
+
+
+def test_config_of_an_older_version(tmp_path, data):
+    """It names the package in custom_imports, which registered everything then."""
+    from dyconv_pose.apis import load_config
+
+    imports = dict(imports=['dyconv_pose', 'json'], allow_failed_imports=False)
+    config = load_config(write_config(tmp_path / 'config.py', data, custom_imports=imports))
+    assert config.custom_imports.imports == ['dyconv_pose.registration', 'json']
