@@ -52,11 +52,7 @@ def _safe_globals() -> list:
 
 
 def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
-    """Reads a checkpoint onto the CPU.
-
-    Args:
-        path: A file of ``torch.save``.
-        trust: Whether to unpickle the file in full, which runs whatever code it contains.
+    """Reads a file of ``torch.save`` onto the CPU; ``trust`` unpickles it in full, which runs what code it contains.
 
     Returns:
         A dictionary with at least ``state_dict``, weights by name; of an MMEngine checkpoint also ``meta``.
@@ -100,11 +96,7 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
     """A ``with`` block in which MMEngine reads checkpoints by :func:`read_checkpoint`, and nobody unpickles in full.
 
     MMEngine reads them for ``--resume``, ``load_from`` and every ``init_cfg``, downloads too, and unpickles in full by
-    itself where weights-only reading fails.
-
-    Args:
-        trust: Whether to leave that as it is.
-        known: Checkpoints that were read already, by path.
+    itself where weights-only reading fails; ``trust`` lets it. ``known`` has checkpoints that were read, by path.
 
     Raises:
         ValueError: A checkpoint needs more than weights-only unpickling.
@@ -132,15 +124,10 @@ def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dic
 
 
 def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
-    """Loads the weights of a checkpoint, all of them and nothing else.
-
-    Args:
-        model: The network, changed in place, and not at all where the checkpoint does not fit.
-        checkpoint: Of :func:`read_checkpoint`.
-        path: The file, for messages.
+    """Loads the weights of a checkpoint, all of them and nothing else; ``path`` is for messages.
 
     Raises:
-        ValueError: The checkpoint does not fit the network.
+        ValueError: The checkpoint does not fit the network, which is then not changed.
     """
     weights, own = checkpoint['state_dict'], model.state_dict()
     if all(name.startswith('module.') for name in weights):  # saved from within a distributed wrapper

@@ -19,15 +19,12 @@ BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
 
 def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -> Config:
-    """Reads a config file and applies overrides.
+    """Reads a config file, or one that comes with the package by its name, and applies overrides.
 
     Args:
-        path: The config file, or the name of one that comes with the package.
-        options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``, or as a command line has
-            them, such as ``['model.backbone.widen_factor=0.5']``.
-
-    Returns:
-        The config, with a ``work_dir`` of ``work_dirs/<name of the file>`` where it states none.
+        path: The file or name. The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none.
+        options: Overrides by dotted key, ``{'model.backbone.widen_factor': 0.5}``, or as on a command line,
+            ``['model.backbone.widen_factor=0.5']``.
 
     Raises:
         FileNotFoundError: The file, or one that it is based on, does not exist.
@@ -88,15 +85,13 @@ def use_ground_truth_boxes(config: Config) -> Config:
 def build_model(config: Config) -> nn.Module:
     """Builds the network of a config, with random weights.
 
-    A ``data_preprocessor`` beside the model, as MMPretrain has it, becomes the model's, as in MMEngine's runner.
-
     Raises:
         ValueError: The config has a wrong key, an unknown type, a value out of range, or an input size that the
             network cannot take.
     """
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = config.model.copy()
-    if config.get('data_preprocessor') is not None:
+    if config.get('data_preprocessor') is not None:  # beside the model, as MMPretrain has it
         model.setdefault('data_preprocessor', config.data_preprocessor)
     try:
         built = MODELS.build(model)

@@ -42,11 +42,7 @@ def check_data(config: Config, splits: Sequence[str]) -> None:
 
 
 def require_files(config: Config, splits: Sequence[str] = SPLITS) -> None:
-    """Looks for the annotation files, image folders and detector boxes of the named splits.
-
-    Raises:
-        FileNotFoundError: One is missing.
-    """
+    """Raises a FileNotFoundError where an annotation file, image folder or file of detector boxes is missing."""
     for split, dataset in split_datasets(config, splits):
         annotations, folders, detections = paths_of(dataset)
         places = [(annotations, 'annotation file' if dataset.get('ann_file') else 'folder', '')]

@@ -26,13 +26,7 @@ _RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int
 
 
 def check_annotations(table: AnnotationTable, keypoint_names: Sequence[str], is_scored: bool) -> list[Finding]:
-    """The errors of an annotation file.
-
-    Args:
-        table: The annotations.
-        keypoint_names: The K names of the dataset's metadata, in order.
-        is_scored: Whether COCO AP is computed on the file, which needs more than training does.
-    """
+    """The errors of an annotation file, by the K names of the metadata; AP (``is_scored``) needs more than training."""
     rules = _value_errors(table, is_scored), _place_errors(table), _category_errors(table, keypoint_names)
     return findings_of(chain(*rules, _person_errors(table, is_scored)))
 

@@ -46,11 +46,7 @@ def seeded_loader(loader: dict) -> dict:
 
 @DATASETS.register_module()
 class SeededDataset(Dataset):
-    """Prepares each sample from the seed that comes with its index; all else is that of the dataset within.
-
-    Args:
-        dataset: The config of the dataset.
-    """
+    """Prepares each sample from the seed that comes with its index; all else is the dataset's, built of its config."""
 
     def __init__(self, dataset: dict) -> None:
         self.dataset = DATASETS.build(dataset)

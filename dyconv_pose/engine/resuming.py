@@ -12,9 +12,7 @@ _SETTINGS = ('initial_lr', 'weight_decay', 'betas', 'eps', 'momentum', 'nesterov
 def ignored_settings(runner: Runner, checkpoint: dict) -> list[str]:
     """A sentence for each setting of a schedule or the optimiser that differs between checkpoint and config.
 
-    Args:
-        runner: A runner that has built what the config says, and not yet loaded the checkpoint's state.
-        checkpoint: A checkpoint of a training.
+    The runner has built what the config says, and not yet loaded the checkpoint's state.
     """
     found = []
     schedules, saved = runner.param_schedulers, checkpoint.get('param_schedulers', [])
