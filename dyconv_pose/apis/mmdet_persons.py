@@ -6,7 +6,7 @@ import numpy as np
 
 from dyconv_pose.inference import Boxes, Picture
 
-from .guard import inert_loading
+from .checkpoint import weights_only
 
 
 class MMDetPersons:
@@ -39,7 +39,7 @@ class MMDetPersons:
             )
         from mmdet.apis import init_detector
 
-        with inert_loading(trust):
+        with weights_only(trust):
             return cls(init_detector(parts[1], parts[2], device=device), threshold)
 
     def find(self, picture: Picture) -> Boxes:
