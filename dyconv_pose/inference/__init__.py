@@ -1,27 +1,28 @@
-"""Pose estimation on pictures around a network of any runtime; imports neither torch nor MMPose."""
+"""Pose estimation on images around a network of any runtime; imports neither torch nor MMPose."""
 
-from .boxes_file import CocoBoxes
-from .estimator import PoseEstimator
-from .keypoint_set import KeypointSet
-from .persons import Fallback, Following, HogPersons, PersonSource, WholePicture
-from .pictures import read_picture
-from .topdown import HeatmapNetwork, HeatmapStage, TopdownSpec
-from .types import Boxes, Picture, Poses
+from .coco import CocoBoxes
+from .detectors import Fallback, HogDetector, OnnxDetector, WholeImage, load_detector
+from .images import read_image
+from .predictor import Detector, HeatmapModel, PoseEstimator
+from .preprocessing import TopdownSpec
+from .results import Boxes, Image, KeypointSet, Poses
+from .tracking import Tracker
 
 __all__ = [
     'Boxes',
     'CocoBoxes',
+    'Detector',
     'Fallback',
-    'Following',
-    'HeatmapNetwork',
-    'HeatmapStage',
-    'HogPersons',
+    'HeatmapModel',
+    'HogDetector',
+    'Image',
     'KeypointSet',
-    'PersonSource',
-    'Picture',
+    'OnnxDetector',
     'PoseEstimator',
     'Poses',
     'TopdownSpec',
-    'WholePicture',
-    'read_picture',
+    'Tracker',
+    'WholeImage',
+    'load_detector',
+    'read_image',
 ]

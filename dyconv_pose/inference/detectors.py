@@ -1,62 +1,80 @@
-"""Where the persons of a picture are: one small interface, and its simplest answers."""
+"""Detectors of persons that need no training framework: :func:`load_detector` makes one by its name."""
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from .types import Boxes, Picture, Poses
+from .coco import CocoBoxes
+from .predictor import Detector
+from .results import Boxes, Image
+
+_STRIDES = (8, 16, 32)
+_GREY = 114  # what YOLOX and RTMDet were trained to see beyond the image
+#: RTMDet's normalisation, blue first; YOLOX takes the bytes as they are.
+_RTMDET_MEAN = np.array([103.53, 116.28, 123.675], dtype=np.float32)
+_RTMDET_STD = np.array([57.375, 57.12, 58.395], dtype=np.float32)
 
 
-class PersonSource(Protocol):
-    """Finds the persons of a picture."""
+def load_detector(name: str, annotations: str | None = None, threshold: float | None = None) -> Detector:
+    """Makes a detector.
 
-    def find(self, picture: Picture) -> Boxes:
-        """The persons' boxes; none where nobody is."""
-        ...
+    Args:
+        name: ``'image'`` (the whole image is one person), ``'hog'`` (OpenCV's, or the whole image where that finds
+            nobody), a COCO annotation or detection file (.json), or a YOLOX or RTMDet model (.onnx).
+        annotations: For COCO detections, the annotations that give the images' ids.
+        threshold: Boxes that score less are left out; ``None`` is the detector's own default.
+
+    Raises:
+        FileNotFoundError: A named file does not exist.
+        ImportError: What runs the detector is not installed.
+        ValueError: There is no such detector, or the file is of another kind.
+    """
+    limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
+    if name == 'image':
+        return WholeImage()
+    if name == 'hog':
+        return Fallback(HogDetector(**limit))
+    if ending == '.json':
+        return CocoBoxes(name, annotations, **limit)
+    if ending == '.onnx':
+        return OnnxDetector.load(name, **limit)
+    raise ValueError(
+        f'Boxes must come from "image", "hog", a .json file of COCO annotations or detections, a .onnx file of YOLOX '
+        f'or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}".'
+    )
 
 
-class WholePicture:
-    """Takes the whole picture for one person."""
+class WholeImage:
+    """Takes the whole image for one person."""
 
-    def find(self, picture: Picture) -> Boxes:
-        """One box, the picture's border."""
-        return Boxes.of([[0, 0, *picture.size_wh]])
+    def find(self, image: Image) -> Boxes:
+        """One box, the image's border."""
+        return Boxes.of([[0, 0, *image.size_wh]])
 
 
 class Fallback:
-    """Asks a detector, and takes the whole picture where that finds nobody.
+    """Asks a detector, and takes the whole image where that finds nobody; ``fell_back`` counts how often."""
 
-    Args:
-        detector: Whom to ask first.
-
-    Attributes:
-        fell_back: How many pictures were taken whole, to be said to the user.
-    """
-
-    def __init__(self, detector: PersonSource) -> None:
+    def __init__(self, detector: Detector) -> None:
         self.detector, self.fell_back = detector, 0
 
-    def find(self, picture: Picture) -> Boxes:
-        """The detector's boxes, or the picture's border."""
-        boxes = self.detector.find(picture)
+    def find(self, image: Image) -> Boxes:
+        """The detector's boxes, or the image's border."""
+        boxes = self.detector.find(image)
         if len(boxes):
             return boxes
         self.fell_back += 1
-        return WholePicture().find(picture)
+        return WholeImage().find(image)
 
 
-class HogPersons:
+class HogDetector:
     """OpenCV's built-in detector of standing people (histograms of oriented gradients), which needs no download.
 
-    It finds upright, fully visible people about 100 pixels high or more; for others give boxes or a better detector.
-
-    Args:
-        longest_side: Larger pictures are searched at this size, in pixels.
-        threshold: Detections that score less, 0 to 1, are dropped.
-
-    Raises:
-        ImportError: This OpenCV has no such detector.
+    It finds upright, fully visible people about 100 pixels high or more, with a score, 0 to 1, of at least
+    ``threshold``; images with a longer side than ``longest_side`` pixels are searched at that size.
     """
 
     def __init__(self, longest_side: int = 800, threshold: float = 0.5) -> None:
@@ -68,71 +86,112 @@ class HogPersons:
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
 
-    def find(self, picture: Picture) -> Boxes:
+    def find(self, image: Image) -> Boxes:
         """The boxes of standing people."""
-        width, height = picture.size_wh
+        width, height = image.size_wh
         scale = min(self.longest_side / max(width, height), 1.0)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         if size[0] < 64 or size[1] < 128:  # the detector's window
             return Boxes.of([])
-        small = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture.image
+        small = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.pixels
         found, margins = self._hog.detectMultiScale(small, winStride=(8, 8), padding=(16, 16), scale=1.05)
         if not len(found):
             return Boxes.of([])
         scores = 1 / (1 + np.exp(-np.asarray(margins, dtype=np.float32).reshape(-1)))
-        boxes = np.asarray(found, dtype=np.float32)
-        kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self.threshold, 0.4)
-        boxes, scores = boxes[kept].reshape(-1, 4), scores[kept].reshape(-1)
+        kept = cv2.dnn.NMSBoxes(np.float32(found).tolist(), scores.tolist(), self.threshold, 0.4)
+        scores, (x, y, w, h) = scores[kept].reshape(-1), np.float32(found)[kept].reshape(-1, 4).T
         # The window has a margin about the person, in all an eighth of its height and a quarter of its width.
-        x, y, w, h = boxes.T
         xyxy = np.stack([x + w * 0.125, y + h * 0.0625, x + w * 0.875, y + h * 0.9375], axis=1) / scale
         return Boxes.of(np.concatenate([np.clip(xyxy, 0, [width, height] * 2), scores[:, None]], axis=1))
 
 
-class Following:
-    """Detects on every n-th frame of a video and in between follows the persons by their own keypoints.
+class OnnxDetector:
+    """A detector in ONNX format whose class 0 is a person: YOLOX, or RTMDet as MMDeploy exports it.
 
     Args:
-        detector: Finds the persons on every n-th frame.
-        every: n.
-        threshold: Keypoints that score less do not say where a person is.
-
-    Raises:
-        ValueError: ``every`` is not positive.
+        network: Maps input (1, 3, H, W) float32 to the model's outputs: YOLOX's raw (1, anchors, 5 + classes), or
+            detections after suppression (1, N, 5), xyxy and score in input pixels, with labels (1, N) where there is
+            more than one class.
+        input_size_wh: W and H.
+        normalize: Whether the input is normalised as RTMDet's.
+        threshold: Persons that score less, 0 to 1, are dropped.
+        overlap: Of raw detections whose boxes have a higher IoU, the best one stays.
     """
 
-    def __init__(self, detector: PersonSource, every: int, threshold: float = 0.3) -> None:
-        if every < 1:
-            raise ValueError(f'The detector must run every n-th frame with n at least 1, got {every}.')
-        self.detector, self.every, self.threshold = detector, every, threshold
-        self._frame, self._next = 0, Boxes.of([])
+    def __init__(
+        self,
+        network: Callable[[np.ndarray], Sequence[np.ndarray]],
+        input_size_wh: tuple[int, int],
+        normalize: bool,
+        threshold: float = 0.4,
+        overlap: float = 0.45,
+    ) -> None:
+        self.network, self.input_size_wh, self.normalize = network, input_size_wh, normalize
+        self.threshold, self.overlap = threshold, overlap
 
-    def find(self, picture: Picture) -> Boxes:
-        """Detected boxes on the n-th frames and when everybody was lost, else those left by :meth:`follow`."""
-        due = self._frame % self.every == 0 or not len(self._next)
-        self._frame += 1
-        return self.detector.find(picture) if due else self._next
+    @classmethod
+    def load(cls, path: str | Path, threshold: float = 0.4) -> 'OnnxDetector':
+        """Loads a model file. It is taken for RTMDet if "rtmdet" is in its name, or else for YOLOX."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'The detector must be an existing ONNX file, got "{path}".')
+        if find_spec('onnxruntime') is None:
+            raise ImportError('A detector in ONNX format needs ONNX Runtime: pip install onnxruntime.')
+        import onnxruntime
 
-    def follow(self, poses: Poses, size_wh: tuple[int, int]) -> None:
-        """Notes where the persons are, for the next frame. A person with few confident keypoints is lost.
+        try:
+            session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        except Exception as error:  # its errors share no base class but this one
+            raise ValueError(f'The detector "{path}" cannot be loaded: {str(error).splitlines()[0]}') from error
+        first = session.get_inputs()[0]
+        if len(first.shape) != 4:
+            raise ValueError(f'A detector must take images (1, 3, height, width), "{path}" takes {first.shape}.')
+        height, width = (size if isinstance(size, int) else 640 for size in first.shape[2:])
+        normalize = 'rtmdet' in Path(path).name.lower()
+        return cls(lambda batch: session.run(None, {first.name: batch}), (width, height), normalize, threshold)
 
-        Args:
-            poses: The persons of this frame.
-            size_wh: The frame's width and height.
-        """
-        rows = []
-        for keypoints, scores, box, box_score in zip(
-            poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True
-        ):
-            seen = keypoints[scores > self.threshold]
-            if len(seen) < max(len(scores) // 4, 2):
-                continue
-            low, high = seen.min(axis=0), seen.max(axis=0)
-            margin = 0.1 * (high - low).max()  # joints lie inside the body
-            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
-            half = np.maximum((high - low) / 2 + margin, 0.45 * (box[2:] - box[:2]))
-            center = (low + high) / 2
-            xyxy = np.clip(np.concatenate([center - half, center + half]), 0, [*size_wh] * 2)
-            if (xyxy[2:] - xyxy[:2]).min() >= 1:
-                rows.append([*xyxy, box_score])
-        self._next = Boxes.of(rows)
+    def find(self, image: Image) -> Boxes:
+        """The persons' boxes, cut at the image's border; a ValueError where the model's output is of neither kind."""
+        batch, ratio = self._input(image.pixels)
+        rows = self._detections([*map(np.asarray, self.network(batch))])
+        rows[:, :4] = np.clip(rows[:, :4] / ratio, 0, [*image.size_wh] * 2)
+        kept = (rows[:, 4] >= self.threshold) & ((rows[:, 2:4] - rows[:, :2]) >= 1).all(axis=1)
+        return Boxes.of(rows[kept])
+
+    def _input(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """The image in the upper left corner of the input (1, 3, H, W), and the factor by which it was scaled."""
+        width, height = self.input_size_wh
+        ratio = min(width / image.shape[1], height / image.shape[0])
+        size = max(int(image.shape[1] * ratio), 1), max(int(image.shape[0] * ratio), 1)
+        canvas = np.full((height, width, 3), _GREY, dtype=np.uint8)
+        canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        values = canvas.astype(np.float32)
+        if self.normalize:
+            values = (values - _RTMDET_MEAN) / _RTMDET_STD
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None]), ratio
+
+    def _detections(self, outputs: list[np.ndarray]) -> np.ndarray:
+        """Persons (N, 5) float32, xyxy in input pixels and score."""
+        first, (cells, strides) = outputs[0], self._anchors()
+        if first.ndim == 3 and first.shape[2] == 5 and first.shape[1] != len(cells):
+            rows = first[0].astype(np.float32)
+            return rows[outputs[1].reshape(-1) == 0] if len(outputs) > 1 else rows
+        if first.ndim != 3 or first.shape[2] <= 5 or first.shape[1] != len(cells):
+            raise ValueError(
+                f"A detector must give YOLOX's raw (1, {len(cells)}, 5 + classes) or detections (1, N, 5) with labels, "
+                f'got {", ".join(str(output.shape) for output in outputs)}: export it for MMDeploy or rtmlib.'
+            )
+        raw = first[0].astype(np.float32)
+        scores = raw[:, 4] * raw[:, 5]
+        chosen = (raw[:, 5:].argmax(axis=1) == 0) & (scores >= self.threshold)
+        size = np.exp(np.minimum(raw[chosen, 2:4], 20)) * strides[chosen]
+        corner, scores = (raw[chosen, :2] + cells[chosen]) * strides[chosen] - size / 2, scores[chosen]
+        boxes = np.concatenate([corner, size], axis=1)
+        kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self.threshold, self.overlap), dtype=int)
+        return np.concatenate([corner, corner + size, scores[:, None]], axis=1)[kept.reshape(-1)]
+
+    def _anchors(self) -> tuple[np.ndarray, np.ndarray]:
+        """YOLOX's grid: the cells' (anchors, 2) x and y in cells, and their (anchors, 1) strides, both float32."""
+        width, height = self.input_size_wh
+        cells = [np.mgrid[: height // stride, : width // stride][::-1].reshape(2, -1).T for stride in _STRIDES]
+        strides = [np.full((len(part), 1), stride) for part, stride in zip(cells, _STRIDES, strict=True)]
+        return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)

@@ -1,5 +1,6 @@
-"""Reading pictures as people send them: any orientation, channels, depth and format, whole or broken."""
+"""Reading and writing images as people have them: any orientation, channels, depth and format, whole or broken."""
 
+import io
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,109 +8,82 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-#: Endings by which pictures are recognised in a folder; a file named outright is read whatever its ending.
-PICTURE_ENDINGS = frozenset(
-    ('.avif', '.bmp', '.gif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-)
-
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
-_PNG_START, _PNG_END = b'\x89PNG', b'IEND'
+#: By how a file begins: what its last part begins with, and what ends it.
+_ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
 
 
-def read_picture(path: str | Path) -> np.ndarray:
-    """Reads a picture upright, in 8-bit colour, over white where it is transparent.
+def is_truncated(content: bytes) -> bool:
+    """Whether the end of a JPEG or PNG file is missing: decoders would fill the missing rows with grey, or zeros.
+
+    Inside a JPEG's compressed data 0xff is followed by 0x00, so that the last scan's end cannot be mistaken.
+    """
+    ends = [marks for start, marks in _ENDS.items() if content.startswith(start)]
+    return any(content.rfind(end) <= content.rfind(last) for last, end in ends)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Reads an image upright, in 8-bit colour, over white where it is transparent: (height, width, 3), blue first.
 
     An ordinary JPEG gives the pixels that ``cv2.imread`` gives, which MMPose uses.
 
-    Args:
-        path: The file.
-
-    Returns:
-        (height, width, 3) uint8, blue first.
-
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: It is empty, cut short, or no picture that can be read.
+        ValueError: It is empty, truncated, or no image that can be read.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'A picture must be an existing file, got "{path}".')
+        raise FileNotFoundError(f'An image must be an existing file, got "{path}".')
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f'The picture "{path}" cannot be read: {error.strerror or error}.') from error
+        raise ValueError(f'The image "{path}" cannot be read: {error.strerror or error}.') from error
     if not content:
-        raise ValueError(f'A picture must not be empty, and "{path}" has 0 bytes: copy it again.')
-    if _is_cut_short(content):
-        raise ValueError(f'The picture "{path}" is cut short after {len(content)} bytes: copy it again.')
-    if not content.startswith(_JPEG_START):
-        image = _read_transparent(content)
-        if image is not None:
-            return image
-    image = _decode(content)
-    if image is None:
-        image = _read_by_pillow(content)
-    if image is None:
-        raise ValueError(
-            f'The picture "{path}" is in no format that can be read, or is damaged: convert it to JPEG or PNG.'
-        )
-    return image
+        raise ValueError(f'An image must not be empty, and "{path}" has 0 bytes: copy it again.')
+    if is_truncated(content):
+        raise ValueError(f'The image "{path}" is cut short after {len(content)} bytes: copy it again.')
+    is_jpeg = content.startswith(b'\xff\xd8')
+    image = None if is_jpeg else _read_by_pillow(content, only_transparent=True)
+    for read in (_read_by_opencv, _read_by_pillow):
+        image = read(content) if image is None else image
+    if image is not None:
+        return image
+    raise ValueError(f'The image "{path}" is in no format that can be read, or is damaged: convert it to JPEG or PNG.')
 
 
-def as_picture(picture: object, channel_order: str | None = None) -> np.ndarray:
-    """Makes a picture of a path, an array or a PIL image.
+def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
+    """Makes pixels (height, width, 3) uint8, blue first, of an image in any form.
 
     Args:
-        picture: A path, an array (height, width, 3) or (height, width) uint8, or a ``PIL.Image.Image``.
-        channel_order: Of an array with colours: ``'bgr'`` as OpenCV reads pictures, or ``'rgb'``.
-
-    Returns:
-        (height, width, 3) uint8, blue first.
+        image: A path, an array (height, width, 3) or (height, width) uint8, or a ``PIL.Image.Image``.
+        channel_order: Of an array with colours: ``'bgr'`` as OpenCV reads images, or ``'rgb'``.
 
     Raises:
         FileNotFoundError: The path does not exist.
-        ValueError: The picture cannot be read, or the array's shape, type or order is not as above.
+        ValueError: The image cannot be read, or the array's shape, type or order is not as above.
     """
-    if isinstance(picture, (str, Path)):
-        return read_picture(picture)
-    if isinstance(picture, np.ndarray):
-        return _from_array(picture, channel_order)
-    if hasattr(picture, 'getexif') and hasattr(picture, 'convert'):
-        return _from_pillow(picture)
-    raise ValueError(f'A picture must be a path, a NumPy array or a PIL image, got {type(picture).__name__}.')
-
-
-def _from_array(array: np.ndarray, channel_order: str | None) -> np.ndarray:
-    if (
-        array.dtype != np.uint8
-        or array.ndim not in (2, 3)
-        or array.size == 0
-        or array.shape[2:] not in ((), (1,), (3,))
-    ):
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if hasattr(image, 'getexif') and hasattr(image, 'convert'):
+        return _from_pillow(image)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'An image must be a path, a NumPy array or a PIL image, got {type(image).__name__}.')
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size or image.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(
-            f'A picture array must be uint8 of shape (height, width, 3) or (height, width), got {array.dtype} of shape '
-            f'{array.shape}.'
+            f'An image array must be uint8 of shape (height, width, 3) or (height, width), got {image.dtype} of shape '
+            f'{image.shape}.'
         )
-    if array.ndim == 2 or array.shape[2] == 1:
-        return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if channel_order not in ('bgr', 'rgb'):
         raise ValueError(
             f"channel_order must be 'bgr' (as cv2.imread gives) or 'rgb' (as PIL gives) for an array in colour, got "
             f'{channel_order!r}: the two cannot be told apart.'
         )
-    return np.ascontiguousarray(array[..., ::-1] if channel_order == 'rgb' else array)
+    return np.ascontiguousarray(image[..., ::-1] if channel_order == 'rgb' else image)
 
 
-def _is_cut_short(content: bytes) -> bool:
-    """Whether the end is missing: decoders would fill a JPEG's or PNG's missing rows with grey, or zeros."""
-    if content.startswith(_JPEG_START):
-        # Inside compressed data 0xff is followed by 0x00, so that the last scan's end can't be mistaken.
-        return content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN)
-    return content.startswith(_PNG_START) and _PNG_END not in content[-4096:]
-
-
-def _decode(content: bytes) -> np.ndarray | None:
-    """OpenCV's reading, which applies the EXIF rotation, or None where it can't read the file."""
+def _read_by_opencv(content: bytes) -> np.ndarray | None:
+    """OpenCV's reading, which applies the EXIF rotation, or None where it cannot read the file."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
     try:
         return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
@@ -119,52 +93,33 @@ def _decode(content: bytes) -> np.ndarray | None:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _open_by_pillow(content: bytes) -> object | None:
+def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarray | None:
+    """Pillow's reading, or None where it cannot read the file (or the image is not transparent)."""
     if find_spec('PIL') is None:
         return None
-    import io
-
-    from PIL import Image, UnidentifiedImageError
+    import PIL.Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # a large picture is welcome
-            return Image.open(io.BytesIO(content))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+            warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)  # a large image is welcome
+            image = PIL.Image.open(io.BytesIO(content))
+        return _from_pillow(image) if image.has_transparency_data or not only_transparent else None
+    except (PIL.Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return None
 
 
-def _read_transparent(content: bytes) -> np.ndarray | None:
-    """The picture over white if it has transparency, else None."""
-    picture = _open_by_pillow(content)
-    if picture is None or not picture.has_transparency_data:
-        return None
-    return _pixels(picture)
-
-
-def _read_by_pillow(content: bytes) -> np.ndarray | None:
-    picture = _open_by_pillow(content)
-    return None if picture is None else _pixels(picture)
-
-
-def _pixels(picture: object) -> np.ndarray | None:
-    try:
-        return _from_pillow(picture)
-    except (OSError, ValueError, SyntaxError):  # what Pillow raises for damaged data
-        return None
-
-
-def _from_pillow(picture: object) -> np.ndarray:
+def _from_pillow(image: object) -> np.ndarray:
     """A PIL image upright, in 8-bit colour, over white."""
-    from PIL import Image, ImageOps
+    import PIL.Image
+    import PIL.ImageOps
 
-    picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        picture = picture.convert('RGBA')
-        picture = Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture)
-    elif picture.mode.startswith('I;16') or picture.mode in ('I', 'F'):
-        return cv2.cvtColor(_to_bytes(np.asarray(picture)), cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert('RGBA')
+        image = PIL.Image.alpha_composite(PIL.Image.new('RGBA', image.size, 'white'), image)
+    elif image.mode.startswith('I;16') or image.mode in ('I', 'F'):
+        return cv2.cvtColor(_to_bytes(np.asarray(image)), cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
@@ -173,3 +128,20 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
         return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
     top = 255.0 if values.max() > 1 else 1.0
     return (np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Writes an image (height, width, 3) uint8, blue first, in the format of the path's ending; makes its folder.
+
+    Raises:
+        ValueError: It cannot be written; a JPEG has at most 65,535 pixels a side.
+    """
+    path, size = Path(path), f'{image.shape[1]}x{image.shape[0]}'
+    try:
+        is_done, content = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if not is_done:
+            raise ValueError(f'The image "{path}" of {size} pixels cannot be encoded.')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())
+    except (cv2.error, OSError) as error:
+        raise ValueError(f'The image "{path}" of {size} pixels cannot be written: {error}.') from error

@@ -1,170 +1,177 @@
-"""Pose estimation on pictures: the interface that every runtime shares."""
+"""Pose estimation on images around a network of any runtime.
+
+Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from .keypoint_set import KeypointSet
-from .persons import PersonSource
-from .pictures import as_picture
-from .topdown import PersonStage, Sample
-from .types import Boxes, Picture, Poses
+from .images import as_image
+from .preprocessing import TopdownSpec, average_with_flipped, crop, decode, normalize, regions_of_boxes, to_image
+from .results import Boxes, Image, KeypointSet, Poses
 
-#: Pictures wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
+#: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
 
 
-@dataclass
-class _Waiting:
-    """A picture whose persons are in, or on their way to, the network."""
+class Detector(Protocol):
+    """Finds the persons of an image."""
 
-    picture: Picture
-    boxes: Boxes
-    tag: Any
-    samples: list[Sample]
-    keypoints: list[np.ndarray]
-    scores: list[np.ndarray]
-    heatmaps: list[np.ndarray]
+    def find(self, image: Image) -> Boxes:
+        """The persons' boxes; none where nobody is."""
+        ...
 
 
-class PoseEstimator:
-    """Finds the keypoints of persons in pictures.
-
-    Persons of many pictures go through the network together. The batch size changes the speed and the memory, never
-    the result (beyond the last bits of floating point).
+class HeatmapModel:
+    """A heatmap network with its preprocessing and decoding, those of MMPose's MSRAHeatmap codec.
 
     Args:
-        stage: Crop, network and decoding; :func:`dyconv_pose.apis.load_estimator` makes one of a checkpoint.
-        keypoint_set: Names, skeleton and colours.
-        persons: Where persons are looked for when a call brings no boxes.
-        batch_size: How many persons go through the network at once.
-        keep_heatmaps: Whether the results carry the heatmaps.
-
-    Raises:
-        ValueError: The batch size is not positive.
+        network: Maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in any runtime.
+        spec: The network's input and how its output is read.
+        keypoint_set: The keypoints.
     """
 
     def __init__(
-        self,
-        stage: PersonStage,
-        keypoint_set: KeypointSet,
-        persons: PersonSource,
-        batch_size: int = 16,
-        keep_heatmaps: bool = False,
+        self, network: Callable[[np.ndarray], np.ndarray], spec: TopdownSpec, keypoint_set: KeypointSet
+    ) -> None:
+        self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
+
+    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
+
+        Returns:
+            N samples, what :meth:`estimate` needs of each person; and the regions (N, 4) float32 that they show:
+            centre x, centre y, width, height in pixels.
+        """
+        size = self.spec.input_size_wh
+        regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
+        return [(crop(pixels, region, size), region) for region in regions], regions
+
+    def estimate(self, samples: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Estimates a batch of persons, of one image or of many.
+
+        Returns:
+            Keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w).
+        """
+        crops, regions = map(np.stack, zip(*samples, strict=True))
+        heatmaps = self.heatmaps(normalize(crops, self.spec))
+        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
+        return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
+
+    def heatmaps(self, batch: np.ndarray) -> np.ndarray:
+        """The heatmaps (B, K, h, w) of (B, 3, H, W), averaged with those of the mirror image where the spec says so."""
+        heatmaps = self.network(batch)
+        if not self.spec.flip_test:
+            return heatmaps
+        flipped = self.network(np.ascontiguousarray(batch[..., ::-1]))
+        return average_with_flipped(heatmaps, flipped, self.keypoint_set.flip_indices, self.spec.shift_heatmap)
+
+
+class PoseEstimator:
+    """Finds the keypoints of persons in images.
+
+    Persons of many images go through the network together. The batch size changes the speed and the memory, never
+    the result (beyond the last bits of floating point).
+
+    Args:
+        model: A :class:`HeatmapModel`, or another object with its ``prepare``, ``estimate`` and ``keypoint_set``.
+        detector: Finds the persons where a call brings no boxes.
+        batch_size: How many persons go through the network at once, at least 1, else a ValueError is raised.
+        keep_heatmaps: Whether the results carry the heatmaps.
+    """
+
+    def __init__(
+        self, model: HeatmapModel, detector: Detector, batch_size: int = 16, keep_heatmaps: bool = False
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'The batch size must be at least 1, got {batch_size}.')
-        self.stage, self.keypoint_set, self.persons = stage, keypoint_set, persons
+        self.model, self.detector, self.keypoint_set = model, detector, model.keypoint_set
         self.batch_size, self.keep_heatmaps = batch_size, keep_heatmaps
 
-    def predict(self, picture: object, boxes: object = None, channel_order: str | None = None) -> Poses:
-        """Finds the keypoints in one picture.
+    def predict(self, image: object, boxes: object = None, channel_order: str | None = None) -> Poses:
+        """Finds the keypoints in one image.
 
         Args:
-            picture: A path, an array (height, width, 3) uint8, or a PIL image.
+            image: A path, an array (height, width, 3) uint8, or a PIL image.
             boxes: The persons, (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`. ``None`` asks the
-                estimator's person source.
+                detector.
             channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
 
         Returns:
             The persons, in the boxes' order.
 
         Raises:
-            FileNotFoundError: The picture does not exist.
+            FileNotFoundError: The image does not exist.
             ValueError: It cannot be read, or a box is empty or outside it.
         """
-        return next(self.predict_many([picture], None if boxes is None else [boxes], channel_order))
+        return next(self.predict_many([image], None if boxes is None else [boxes], channel_order))
 
     def predict_many(
-        self, pictures: Iterable, boxes: Iterable | None = None, channel_order: str | None = None
+        self, images: Iterable, boxes: Iterable | None = None, channel_order: str | None = None
     ) -> Iterator[Poses]:
-        """Finds the keypoints in many pictures, which are read as the results are asked for.
+        """Yields the persons of many images in order; arguments and errors as in :meth:`predict`, boxes per image."""
 
-        Args:
-            pictures: As in :meth:`predict`.
-            boxes: For each picture, as in :meth:`predict`.
-            channel_order: As in :meth:`predict`, of all arrays.
-
-        Yields:
-            The persons of each picture, in the pictures' order.
-
-        Raises:
-            FileNotFoundError: As in :meth:`predict`.
-            ValueError: As in :meth:`predict`, or there are not as many entries in ``boxes`` as pictures.
-        """
-
-        def inputs() -> Iterator[tuple[Picture, Boxes, None]]:
-            pairs = ((picture, None) for picture in pictures) if boxes is None else zip(pictures, boxes, strict=True)
+        def inputs() -> Iterator[tuple[Image, Boxes, None]]:
+            pairs = ((image, None) for image in images) if boxes is None else zip(images, boxes, strict=True)
             for source, given in pairs:
-                name = str(source) if isinstance(source, (str, Path)) else ''
-                picture = Picture(as_picture(source, channel_order), name)
-                yield picture, self.persons.find(picture) if given is None else Boxes.of(given), None
+                image = Image(as_image(source, channel_order), str(source) if isinstance(source, str | Path) else '')
+                yield image, self.detector.find(image) if given is None else Boxes.of(given), None
 
         for _, poses, _ in self.stream(inputs()):
             yield poses
 
-    def stream(
-        self,
-        inputs: Iterable[tuple[Picture, Boxes, Any]],
-        on_batch: Callable[[int], None] | None = None,
-    ) -> Iterator[tuple[Picture, Poses, Any]]:
-        """Estimates a stream of decoded pictures, batching persons across them.
+    def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
+        """Estimates a stream of decoded images, batching persons across them.
 
         Args:
-            inputs: Each picture, its boxes, and anything to get back with the result.
-            on_batch: Called after each run of the network with its number of persons.
+            inputs: Each image, its boxes, and anything to get back with the result.
 
         Yields:
-            The picture, its persons and what came with it, in the order of the inputs.
+            The image, its persons and what came with it, in the order of the inputs.
 
         Raises:
-            ValueError: A box is empty or outside its picture.
+            ValueError: A box is empty or outside its image.
         """
-        waiting: deque[_Waiting] = deque()
-        queue: deque[tuple[_Waiting, Sample]] = deque()
-        for picture, boxes, tag in inputs:
-            boxes.check(picture)
-            entry = _Waiting(picture, boxes, tag, self.stage.prepare(picture.image, boxes.xyxy), [], [], [])
-            waiting.append(entry)
-            queue.extend((entry, sample) for sample in entry.samples)
-            held = sum(one.picture.image.shape[0] * one.picture.image.shape[1] for one in waiting)
-            while len(queue) >= self.batch_size or (queue and held > _WAITING_PIXELS):
-                self._run_batch(queue, on_batch)
-            yield from self._finished(waiting)
-        while queue:
-            self._run_batch(queue, on_batch)
-            yield from self._finished(waiting)
-        yield from self._finished(waiting)
+        waiting, samples, found = deque(), [], []  # images and samples before, persons after the network; all in order
 
-    def _run_batch(self, queue: deque[tuple[_Waiting, Sample]], on_batch: Callable[[int], None] | None) -> None:
-        chosen = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
-        estimate = self.stage.estimate([sample for _, sample in chosen])
-        for index, (entry, _) in enumerate(chosen):
-            entry.keypoints.append(estimate.keypoints[index])
-            entry.scores.append(estimate.scores[index])
-            if self.keep_heatmaps and estimate.heatmaps is not None:
-                entry.heatmaps.append(estimate.heatmaps[index])
-        if on_batch is not None:
-            on_batch(len(chosen))
+        def run_batch() -> None:
+            keypoints, scores, heatmaps = self.model.estimate(samples[: self.batch_size])
+            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
+            found.extend(zip(keypoints, scores, kept, strict=True))
+            del samples[: self.batch_size]
 
-    def _finished(self, waiting: deque[_Waiting]) -> Iterator[tuple[Picture, Poses, Any]]:
-        while waiting and len(waiting[0].keypoints) == len(waiting[0].boxes):
-            entry = waiting.popleft()
-            yield entry.picture, self._poses(entry), entry.tag
+        def finished() -> tuple[Image, Poses, Any]:
+            image, boxes, tag, regions = waiting.popleft()
+            persons, found[: len(boxes)] = found[: len(boxes)], []
+            return image, self._poses(boxes, regions, persons), tag
 
-    def _poses(self, entry: _Waiting) -> Poses:
-        count = len(self.keypoint_set)
-        regions = np.array([sample.region for sample in entry.samples], dtype=np.float32).reshape(-1, 4)
-        corners = np.concatenate([regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2], axis=1)
+        for image, boxes, tag in inputs:
+            boxes.check(image)
+            prepared, regions = self.model.prepare(image.pixels, boxes.xyxy)
+            samples += prepared
+            waiting.append((image, boxes, tag, regions))
+            is_much = sum(one.pixels.size // 3 for one, *_ in waiting) > _WAITING_PIXELS
+            while len(samples) >= self.batch_size or (samples and is_much):
+                run_batch()
+            while waiting and len(found) >= len(waiting[0][1]):
+                yield finished()
+        while samples:
+            run_batch()
+        while waiting:
+            yield finished()
+
+    def _poses(self, boxes: Boxes, regions: np.ndarray, persons: list[tuple]) -> Poses:
+        keypoints, scores, heatmaps = zip(*persons, strict=True) if persons else ((), (), ())
+        center, half = regions[:, :2], regions[:, 2:] / 2
         return Poses(
-            keypoints=np.array(entry.keypoints, dtype=np.float32).reshape(-1, count, 2),
-            scores=np.array(entry.scores, dtype=np.float32).reshape(-1, count),
-            boxes=entry.boxes.xyxy,
-            box_scores=entry.boxes.scores,
-            regions=corners,
-            heatmaps=np.stack(entry.heatmaps) if entry.heatmaps else None,
+            keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
+            scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
+            boxes=boxes.xyxy,
+            box_scores=boxes.scores,
+            regions=np.hstack([center - half, center + half]),
+            heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
         )

@@ -1,24 +1,91 @@
-"""Inference on everything that a user names, as ``tools/infer.py`` does it."""
+"""Inference on everything that a user names: what ``tools/infer.py`` does."""
 
+import glob
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from .boxes_file import CocoBoxes
+from .coco import coco_results, write_results
 from .drawing import draw_heatmaps, draw_poses
-from .estimator import PoseEstimator
-from .inputs import Source, expand, image_ids
-from .output import OutputFolder
-from .persons import Following
-from .pictures import read_picture
-from .results import coco_results, without_duplicates, write_results
-from .run_options import Progress, RunOptions, RunSummary
-from .types import Boxes, Picture, Poses
-from .video import FrameReader, FrameWriter
+from .images import read_image, write_image
+from .predictor import PoseEstimator
+from .results import Boxes, Image, Poses, without_duplicates
+from .tracking import Tracker
+from .video import CameraReader, VideoReader, VideoWriter
+
+#: Endings by which files in a folder are recognised; an image named outright is read whatever its ending.
+_IMAGE_ENDINGS = '.avif .bmp .gif .jp2 .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp'
+_VIDEO_ENDINGS = '.avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ts .webm .wmv'
+
+
+@dataclass
+class RunOptions:
+    """What a run writes and shows."""
+
+    overlays: bool = True  # images and videos with skeletons
+    heatmaps: bool = False  # heatmaps over the images, in files of their own
+    draw_boxes: bool = False
+    show: bool = False  # a window with the overlays; its q key ends the run
+    keypoint_threshold: float = 0.3  # keypoints that score less are not drawn
+    duplicate_threshold: float = 0.9  # persons more similar than this are one; 1 keeps all
+    detect_every: int = 1  # on videos, the detector runs on every n-th frame, and in between persons are tracked
+    max_frames: int | None = None  # where a video or camera ends at the latest
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input."""
+
+    kind: str  # 'image', 'video' or 'camera'
+    path: str  # the file, or the camera's number
+    name: str  # the path below the folder that was named, or the file's name; results and overlays are called so
+
+
+def expand(inputs: list[str]) -> tuple[list[Source], list[str]]:
+    """Finds the images and videos that are meant.
+
+    Args:
+        inputs: Files, folders (searched with all that is in them), patterns such as ``'photos/*.jpg'``, and
+            ``webcam`` or ``webcam:1``.
+
+    Returns:
+        The sources in order, those of a folder sorted by name; and a sentence for each input with nothing in it.
+    """
+    sources, problems = [], []
+    for text in inputs:
+        path, (name, _, number) = Path(text), text.partition(':')
+        problem = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
+        if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
+            found = [Source('camera', number or '0', f'webcam_{number or 0}')]
+        elif path.is_dir():
+            inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if _kind(one) and one.is_file()]
+            shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
+            found = [Source(_kind(one), str(one), part.as_posix()) for one, part in shown]
+            problem = f'The folder "{text}" must hold images or videos, it holds none that are known by their ending.'
+        else:
+            named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
+            found = [Source(_kind(one) or 'image', str(one), one.name) for one in named if one.is_file()]
+        sources += found
+        problems += [] if found else [problem]
+    return sources, problems
+
+
+def _kind(path: Path) -> str:
+    kinds = (('image', _IMAGE_ENDINGS), ('video', _VIDEO_ENDINGS))
+    return next((kind for kind, endings in kinds if path.suffix.lower() in endings.split()), '')
+
+
+def _image_ids(sources: list[Source]) -> list[int]:
+    """The numbers that the files are named by, as COCO's, or else 1, 2, 3 and so on."""
+    stems = [Path(source.name).stem for source in sources]
+    ids = [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
+    return ids if len(set(ids)) == len(stems) else list(range(1, len(stems) + 1))
 
 
 class _Quit(Exception):  # noqa: N818
@@ -29,173 +96,161 @@ class Run:
     """One run over inputs. The results file is written whatever happens on the way.
 
     Args:
-        estimator: The network and where it looks for persons.
+        estimator: The network and its detector.
         out_dir: Where everything is written.
         options: What is written.
-        progress: Who is told.
+        progress: Is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
+            ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped.
+
+    Attributes:
+        images: How many images and frames are done.
+        persons: How many persons were found in them.
+        failures: A sentence for each input that could not be used, or not whole.
 
     Raises:
-        ValueError: The folder cannot be written into, or a window is wanted where there is no display.
+        ValueError: A window is wanted where there is no display, or ``detect_every`` is not positive.
     """
 
-    def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Progress) -> None:
+    def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
         if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
             raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
-        self.estimator, self.options, self.progress = estimator, options, progress
-        Following(estimator.persons, options.detect_every)  # refuses a wrong number before anything is done
-        self.folder = OutputFolder(out_dir)
-        self.summary = RunSummary()
-        self._rows: list[dict] = []
-        self._next_frame_id = 1
+        self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
+        self.tracker = Tracker(estimator.detector, options.detect_every)
+        self.images, self.persons, self.failures = 0, 0, []
+        self._rows, self._taken, self._next_frame_id = [], set(), 1
 
-    def __call__(self, inputs: list[str]) -> RunSummary:
-        """Works through the inputs.
-
-        Args:
-            inputs: As :func:`dyconv_pose.inference.inputs.expand` takes them.
+    def __call__(self, inputs: list[str]) -> Path:
+        """Works through inputs as :func:`expand` takes them and returns the results file.
 
         Raises:
-            ValueError: Nothing at all was found under the inputs, or a result cannot be written.
+            ValueError: Nothing at all was found under the inputs, or the folder cannot be written into.
         """
-        sources = []
-        for found in expand(inputs):
-            if isinstance(found, str):
-                self._fail(found)
-            else:
-                sources.append(found)
+        sources, problems = expand(inputs)
+        for problem in problems:
+            self._fail(problem)
         if not sources:
-            raise ValueError(' '.join(self.summary.failures))
-        pictures = [source for source in sources if source.kind == 'picture']
+            raise ValueError(' '.join(problems))
+        results = self.folder / 'results.json'
+        write_results(results, [])  # refuses a wrong folder before anything is done
         try:
-            if pictures:
-                self._pictures(pictures)
+            self._do_images([source for source in sources if source.kind == 'image'])
             for source in sources:
-                if source.kind != 'picture':
-                    self._video(source)
+                if source.kind != 'image':
+                    self._do_video(source)
         except _Quit:
             pass
         finally:
-            self.summary.results = self.folder.path / 'results.json'
-            write_results(self.summary.results, self._rows)
-        return self.summary
+            write_results(results, self._rows)
+        return results
 
     def _fail(self, message: str) -> None:
-        self.summary.failures.append(message)
+        self.failures.append(message)
         self.progress.fail(message)
 
-    def _pictures(self, sources: list[Source]) -> None:
-        ids = image_ids(sources)
+    def _do_images(self, sources: list[Source]) -> None:
+        if not sources:
+            return
+        ids = _image_ids(sources)
         self._next_frame_id = max(ids) + 1
-        self.progress.start('pictures', len(sources))
-        for picture, found, source in self.estimator.stream(self._read(sources, ids)):
-            poses = self._keep(found)
-            self._rows += coco_results(poses, picture.image_id, self._category, file_name=source.name)
-            overlay = self._overlay(picture.image, poses)
+        self.progress.start('images', len(sources))
+        for image, found, source in self.estimator.stream(self._read(sources, ids)):
+            poses = self._keep(found, image.image_id, file_name=source.name)
             try:
-                if self.options.overlays:
-                    self.folder.write_picture(self.folder.place('overlays', source.name, '.jpg'), overlay)
-                if self.options.heatmaps:
-                    heat = draw_heatmaps(picture.image, poses)
-                    self.folder.write_picture(self.folder.place('heatmaps', source.name, '.jpg'), heat)
+                for kind, drawn in self._drawings(image.pixels, poses, wait=0 if len(sources) == 1 else 1000):
+                    write_image(self._place(kind, source.name, '.jpg'), drawn)
             except ValueError as error:
                 self._fail(str(error))
-            self._show(overlay, wait=0 if len(sources) == 1 else 1000)
             self.progress.advance()
 
-    def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Picture, Boxes, Source]]:
-        known = self.estimator.persons if isinstance(self.estimator.persons, CocoBoxes) else None
+    def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Image, Boxes, Source]]:
+        detector = self.estimator.detector
         for source, image_id in zip(sources, ids, strict=True):
             try:
-                picture = Picture(read_picture(source.path), source.name)
-                boxes = self.estimator.persons.find(picture)
-                boxes.check(picture)
+                image = Image(read_image(source.path), source.name)
+                boxes = detector.find(image)
+                boxes.check(image)
             except (ValueError, FileNotFoundError) as error:
                 self._fail(str(error))
                 self.progress.advance()
                 continue
-            found_id = known.image_id(source.name) if known else None
-            picture.image_id = image_id if found_id is None else found_id
-            yield picture, boxes, source
+            known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
+            image.image_id = image_id if known is None else known
+            yield image, boxes, source
 
-    def _video(self, source: Source) -> None:
+    def _do_video(self, source: Source) -> None:
+        reader, writers, limit = None, {}, self.options.max_frames or sys.maxsize
         try:
-            reader = FrameReader(source.path, camera=source.kind == 'camera')
-        except (ValueError, FileNotFoundError) as error:
-            self._fail(str(error))
-            return
-        limit = self.options.max_frames
-        total = min(reader.frames_promised or sys.maxsize, limit or sys.maxsize)
-        self.progress.start(source.name, None if total == sys.maxsize else total)
-        writers = {
-            kind: FrameWriter(self.folder.place(kind, source.name, '.mp4'), reader.frames_per_second)
-            for kind, wanted in (('overlays', self.options.overlays), ('heatmaps', self.options.heatmaps))
-            if wanted
-        }
-        try:
-            for frame, (picture, found) in enumerate(self._frames(reader, source)):
-                self._frame(frame, picture, found, source, writers)
-                if limit is not None and frame + 1 >= limit:
+            reader = CameraReader(source.path) if source.kind == 'camera' else VideoReader(source.path)
+            total = min(reader.frames_promised or sys.maxsize, limit)
+            self.progress.start(source.name, None if total == sys.maxsize else total)
+            for frame, (image, found, pts) in enumerate(self._frames(reader, source)):
+                poses = self._keep(found, self._next_frame_id, file_name=source.name, frame=frame, time=image.time)
+                self._next_frame_id += 1
+                for kind, drawn in self._drawings(image.pixels, poses, wait=1):
+                    if kind not in writers:
+                        path = self._place(kind, source.name, '.mp4')
+                        writers[kind] = VideoWriter(path, reader.rate, reader.time_base)
+                    writers[kind].write(drawn, pts)
+                self.progress.advance()
+                if frame + 1 >= limit:
                     return
-        except ValueError as error:  # boxes of another data set, a full disk
-            self._fail(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}')
+        except (ValueError, FileNotFoundError) as error:  # no video, boxes of another data set, a full disk
+            where = f'The video "{source.path}" ends at frame {reader.frames_read}: ' if reader else ''
+            self._fail(f'{where}{error}')
             return
         finally:
             for writer in writers.values():
                 writer.close()
-        if reader.cut_short:
+        if reader.is_cut_short:
             self._fail(
                 f'The video "{source.path}" is cut short: it promises {reader.frames_promised} frames and has '
                 f'{reader.frames_read}, which are done.'
             )
 
-    def _frames(self, reader: FrameReader, source: Source) -> Iterator[tuple[Picture, Poses]]:
-        """The poses of each frame; batched over frames, or one by one where persons are followed."""
-        frames = (Picture(frame, f'{source.name} frame {index}') for index, frame in enumerate(reader))
+    def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
+        """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""
+        frames = (
+            (Image(pixels, f'{source.name} frame {index}', time=round(float(pts * reader.time_base), 6)), pts)
+            for index, (pixels, pts) in enumerate(reader)
+        )
         if self.options.detect_every == 1 and source.kind == 'video':
-            stream = ((picture, self.estimator.persons.find(picture), None) for picture in frames)
-            for picture, poses, _ in self.estimator.stream(stream):
-                yield picture, poses
+            yield from self.estimator.stream((image, self.estimator.detector.find(image), pts) for image, pts in frames)
             return
-        following = Following(self.estimator.persons, self.options.detect_every)
-        for picture in frames:
-            _, poses, _ = next(self.estimator.stream([(picture, following.find(picture), None)]))
-            following.follow(poses, picture.size_wh)
-            yield picture, poses
+        self.tracker.restart()
+        for image, pts in frames:
+            found = next(self.estimator.stream([(image, self.tracker.find(image), pts)]))
+            self.tracker.update(found[1], image.size_wh)
+            yield found
 
-    def _frame(
-        self, frame: int, picture: Picture, found: Poses, source: Source, writers: dict[str, FrameWriter]
-    ) -> None:
-        poses = self._keep(found)
-        self._rows += coco_results(poses, self._next_frame_id, self._category, file_name=source.name, frame=frame)
-        self._next_frame_id += 1
-        if 'heatmaps' in writers:
-            writers['heatmaps'].write(draw_heatmaps(picture.image, poses))
-        overlay = self._overlay(picture.image, poses)
-        if 'overlays' in writers:
-            writers['overlays'].write(overlay)
-        self._show(overlay, wait=1)
-        self.progress.advance()
-
-    @property
-    def _category(self) -> int:
-        return getattr(self.estimator.persons, 'category_id', 1)
-
-    def _keep(self, found: Poses) -> Poses:
+    def _keep(self, found: Poses, image_id: int, **extra: object) -> Poses:
+        """Notes the persons of an image or frame, each once."""
         poses = without_duplicates(found, self.estimator.keypoint_set.sigmas, self.options.duplicate_threshold)
-        self.summary.pictures += 1
-        self.summary.persons += len(poses)
+        self.images, self.persons = self.images + 1, self.persons + len(poses)
+        category_id = getattr(self.estimator.detector, 'category_id', 1)
+        self._rows += coco_results(poses, image_id, category_id, **extra)
         return poses
 
-    def _overlay(self, image: np.ndarray, poses: Poses) -> np.ndarray | None:
-        if not (self.options.overlays or self.options.show):
-            return None
-        return draw_poses(
-            image, poses, self.estimator.keypoint_set, self.options.keypoint_threshold, self.options.draw_boxes
-        )
+    def _drawings(self, pixels: np.ndarray, poses: Poses, wait: int) -> Iterator[tuple[str, np.ndarray]]:
+        """What is to be written, by the names of the folders; shows the overlay for ``wait`` milliseconds."""
+        options, keypoint_set = self.options, self.estimator.keypoint_set
+        if options.overlays or options.show:
+            overlay = draw_poses(pixels, poses, keypoint_set, options.keypoint_threshold, options.draw_boxes)
+        if options.overlays:
+            yield 'overlays', overlay
+        if options.heatmaps:
+            yield 'heatmaps', draw_heatmaps(pixels, poses)
+        if options.show:
+            cv2.imshow('poses (q ends)', overlay)
+            if cv2.waitKey(wait) & 0xFF == ord('q'):
+                raise _Quit
 
-    def _show(self, overlay: np.ndarray | None, wait: int) -> None:
-        if not self.options.show:
-            return
-        cv2.imshow('poses (q ends)', overlay)
-        if cv2.waitKey(wait) & 0xFF == ord('q'):
-            raise _Quit
+    def _place(self, kind: str, name: str, ending: str) -> Path:
+        """A path for a file that belongs to an image or video, different for each call."""
+        parts = [part for part in Path(name).with_suffix('').parts if part not in ('..', '/')]
+        stem, count = self.folder.joinpath(kind, *parts), 1
+        path = stem.with_name(stem.name + ending)
+        while path in self._taken:
+            count += 1
+            path = stem.with_name(f'{stem.name}_{count}{ending}')
+        self._taken.add(path)
+        return path
