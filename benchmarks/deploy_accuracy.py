@@ -23,8 +23,8 @@ from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
-from dyconv_pose.inference import CocoBoxes, HeatmapModel, Image, PoseEstimator, read_image
-from dyconv_pose.inference.coco import coco_results, write_results
+from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
+from dyconv_pose.inference.coco import CocoBoxes, coco_results, write_results
 
 SAMPLE_CONFIG = (
     'configs/body_2d_keypoint/topdown_heatmap/synthetic/'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dyconv_pose.cli import run
 
 if TYPE_CHECKING:  # what is heavy is imported after the arguments are parsed
-    from dyconv_pose.inference import Detector, PoseEstimator
+    from dyconv_pose.inference.predictor import Detector, PoseEstimator
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
 
 def load_detector(args: argparse.Namespace) -> 'Detector':
     """Loads the detector that the arguments name."""
-    from dyconv_pose.inference import Fallback, detectors
+    from dyconv_pose.inference import detectors
 
     name = 'image' if args.whole_image else args.boxes
     if not name.startswith('mmdet:'):
@@ -77,7 +77,7 @@ def load_detector(args: argparse.Namespace) -> 'Detector':
     from dyconv_pose.apis.mmdet_detector import MMDetDetector
 
     limit = {} if args.box_thr is None else {'threshold': args.box_thr}
-    return Fallback(MMDetDetector.load(name, device=args.device, trust=args.trust_checkpoint, **limit))
+    return detectors.Fallback(MMDetDetector.load(name, device=args.device, trust=args.trust_checkpoint, **limit))
 
 
 def load_estimator(args: argparse.Namespace) -> 'PoseEstimator':

@@ -15,7 +15,8 @@ from torch import nn
 
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
 from dyconv_pose.engine.memory_format import use_channels_last
-from dyconv_pose.inference import Detector, HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
+from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
+from dyconv_pose.inference.predictor import Detector
 
 from .checkpoint import load_weights
 from .config import build_model, load_config

@@ -50,8 +50,8 @@ def export_onnx(
 ) -> ExportReport:
     """Exports a network, with all that :func:`~dyconv_pose.deploy.load_exported` needs.
 
-    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name. Where an older file has that
-    name, a failed export leaves it as it was.
+    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name. A failed export leaves an older
+    file of that name as it was.
 
     Args:
         model: As :func:`dyconv_pose.apis.estimator.load_model` makes it, on the CPU.
@@ -132,11 +132,7 @@ def _inputs(model: HeatmapModel, images: Sequence[str | Path]) -> Iterator[tuple
 
 
 def _check(path: Path, described: ExportedModel, reference: Callable, inputs: dict[str, np.ndarray]) -> dict:
-    """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`.
-
-    Raises:
-        ValueError: It cannot be loaded or run, or differs by more than :data:`TOLERANCE`.
-    """
+    """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`."""
     session = open_session(path)
     run = ExportedNetwork(session, described) if described.batch else session
     errors = {}

@@ -30,11 +30,7 @@ class ExportedModel:
 
     @classmethod
     def from_json(cls, text: str) -> 'ExportedModel':
-        """Reads what :meth:`to_json` wrote.
-
-        Raises:
-            ValueError: The text is something else, or was written by a version with another format.
-        """
+        """Reads what :meth:`to_json` wrote; a ValueError where the text is something else or of another format."""
         content = json.loads(text)
         try:
             if content.pop('format') != FORMAT:

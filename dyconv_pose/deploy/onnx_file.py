@@ -27,40 +27,27 @@ def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
     # Two samples stand for any number, for torch.export takes a batch of one for fixed.
     example = (torch.zeros(model.batch or 2, 3, height, width),)
     shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
+    names = dict(input_names=['input'], output_names=['heatmaps'])
     try:
         with _quiet():
             program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
-            exported = torch.onnx.export(
-                program,
-                dynamo=True,
-                opset_version=model.opset,
-                input_names=['input'],
-                output_names=['heatmaps'],
-                verbose=False,
-            )
+            exported = torch.onnx.export(program, dynamo=True, opset_version=model.opset, verbose=False, **names)
     except RuntimeError as error:  # the base of what torch.export and torch.onnx raise
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ValueError(
             f'The network cannot be exported to opset {model.opset}: {first} (try a higher --opset).'
         ) from error
-    written = exported.model.opset_imports.get('')
+    graph_model = exported.model
+    written = graph_model.opset_imports.get('')
     if written != model.opset:
         raise ValueError(f'The network cannot be expressed in opset {model.opset}: try --opset {written}.')
-    _forget_origins(exported.model)
-    exported.model.metadata_props[METADATA_KEY] = model.to_json()
+    # The exporter notes the Python source, with its paths, at every node and value.
+    nodes, graph = list(graph_model.graph), graph_model.graph
+    values = [*graph.inputs, *graph.initializers.values(), *(value for node in nodes for value in node.outputs)]
+    for part in (*nodes, *values, graph, graph_model):
+        part.metadata_props.clear()
+    graph_model.metadata_props[METADATA_KEY] = model.to_json()
     exported.save(str(path), external_data=False)
-
-
-def _forget_origins(graph_model: object) -> None:
-    """Removes what the exporter notes of the Python source, with its paths, at every node and value."""
-    values = [*graph_model.graph.inputs, *graph_model.graph.initializers.values()]
-    for node in graph_model.graph:
-        node.metadata_props.clear()
-        values += node.outputs
-    for value in values:
-        value.metadata_props.clear()
-    graph_model.graph.metadata_props.clear()
-    graph_model.metadata_props.clear()
 
 
 @contextmanager

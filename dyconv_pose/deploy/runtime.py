@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dyconv_pose.inference import Detector, HeatmapModel, PoseEstimator, load_detector
+from dyconv_pose.inference import HeatmapModel, PoseEstimator, load_detector
+from dyconv_pose.inference.predictor import Detector
 
 from .metadata import METADATA_KEY, ExportedModel
 
@@ -38,22 +39,13 @@ class Session(NamedTuple):
 
 
 class ExportedNetwork:
-    """An exported network as a plain function of arrays.
-
-    Args:
-        session: The graph in a runtime: maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32.
-        model: What the file says of itself.
-    """
+    """A session, and what its file says of itself, as a function of arrays of any batch size."""
 
     def __init__(self, session: Callable[[np.ndarray], np.ndarray], model: ExportedModel) -> None:
         self.session, self.model = session, model
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in parts that the graph takes.
-
-        Raises:
-            ValueError: The input has another type or shape.
-        """
+        """Maps (B, 3, H, W) to heatmaps (B, K, h, w), both float32; a ValueError for input of another type or shape."""
         width, height = self.model.spec.input_size_wh
         batch = np.asarray(batch)
         if batch.dtype != np.float32 or batch.ndim != 4 or batch.shape[1:] != (3, height, width) or not len(batch):
@@ -84,11 +76,8 @@ def load_exported(
         threads: How many threads the network uses; ``None`` leaves it to the backend.
         batch_size: How many persons are collected for the network, over all images.
         flip_test: Whether to average with the mirror image; ``None`` does as the config said.
-        detector: As in :func:`dyconv_pose.apis.load_estimator`.
+        detector: Finds the persons of an image without boxes; ``None`` is that of :func:`load_detector` ``('hog')``.
         keep_heatmaps: Whether results carry heatmaps.
-
-    Returns:
-        The estimator.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -103,13 +92,7 @@ def load_exported(
 
 
 def read_exported(path: str | Path, backend: str | None = None) -> ExportedModel:
-    """What an exported file says of itself, read by the backend, or by the first that is installed.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ImportError: No backend is installed.
-        ValueError: It is no ONNX file that the backend can load, or none that this project exported.
-    """
+    """What an exported file says of itself, read by a backend, or by the first installed; raises as load_exported."""
     installed = [name for name in BACKENDS if find_spec(name)]
     return _described(open_session(path, backend or (installed or BACKENDS)[0]), path)
 
@@ -124,13 +107,7 @@ def _described(session: Session, path: str | Path) -> ExportedModel:
 
 
 def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | None = None) -> Session:
-    """Opens an ONNX file in a runtime; arguments as in :func:`load_exported`.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ImportError: The backend is not installed.
-        ValueError: The backend is unknown or cannot run the file.
-    """
+    """Opens an ONNX file in a runtime; arguments and errors as in :func:`load_exported`."""
     if backend not in BACKENDS:
         raise ValueError(f'The backend must be one of {", ".join(BACKENDS)}, got "{backend}".')
     if threads is not None and threads < 1:
@@ -190,16 +167,11 @@ def _openvino(path: str | Path, threads: int | None) -> Session:
 
 
 def banks_as_inputs(model: Any) -> list[np.ndarray]:
-    """Makes inputs of the kernels that are stored in fewer bits and mixed as a sum.
+    """Makes inputs of the kernels in a model of OpenVINO that are stored in fewer bits and mixed as a sum.
 
     OpenVINO would widen them to float32 when it compiles the model, and then read four or two times as much at every
-    run. An input it reads as it is, and widens within the same loop that mixes.
-
-    Args:
-        model: The model of OpenVINO, changed in place.
-
-    Returns:
-        What to give to the inputs after the first, in order; to be kept as long as they are read.
+    run. An input it reads as it is, and widens within the same loop that mixes. Returns what to give to the inputs
+    after the first, in order; to be kept as long as they are read.
     """
     from openvino import Type, opset13
 

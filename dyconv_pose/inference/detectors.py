@@ -1,6 +1,6 @@
 """Detectors of persons that need no training framework: :func:`load_detector` makes one by its name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from .coco import CocoBoxes
 from .predictor import Detector
 from .results import Boxes, Image
 
-_STRIDES = (8, 16, 32)
+_STRIDES, _HIGHEST_IOU = (8, 16, 32), 0.45  # of YOLOX: its grids, and the overlap above which the best box stays
 _GREY = 114  # what YOLOX and RTMDet were trained to see beyond the image
 #: RTMDet's normalisation, blue first; YOLOX takes the bytes as they are.
 _RTMDET_MEAN = np.array([103.53, 116.28, 123.675], dtype=np.float32)
@@ -115,19 +115,12 @@ class OnnxDetector:
         input_size_wh: W and H.
         normalize: Whether the input is normalised as RTMDet's.
         threshold: Persons that score less, 0 to 1, are dropped.
-        overlap: Of raw detections whose boxes have a higher IoU, the best one stays.
     """
 
     def __init__(
-        self,
-        network: Callable[[np.ndarray], Sequence[np.ndarray]],
-        input_size_wh: tuple[int, int],
-        normalize: bool,
-        threshold: float = 0.4,
-        overlap: float = 0.45,
+        self, network: Callable, input_size_wh: tuple[int, int], normalize: bool, threshold: float = 0.4
     ) -> None:
-        self.network, self.input_size_wh, self.normalize = network, input_size_wh, normalize
-        self.threshold, self.overlap = threshold, overlap
+        self.network, self.input_size_wh, self.normalize, self.threshold = network, input_size_wh, normalize, threshold
 
     @classmethod
     def load(cls, path: str | Path, threshold: float = 0.4) -> 'OnnxDetector':
@@ -161,7 +154,7 @@ class OnnxDetector:
         """The image in the upper left corner of the input (1, 3, H, W), and the factor by which it was scaled."""
         width, height = self.input_size_wh
         ratio = min(width / image.shape[1], height / image.shape[0])
-        size = max(int(image.shape[1] * ratio), 1), max(int(image.shape[0] * ratio), 1)
+        size = [max(int(side * ratio), 1) for side in image.shape[1::-1]]
         canvas = np.full((height, width, 3), _GREY, dtype=np.uint8)
         canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         values = canvas.astype(np.float32)
@@ -171,7 +164,7 @@ class OnnxDetector:
 
     def _detections(self, outputs: list[np.ndarray]) -> np.ndarray:
         """Persons (N, 5) float32, xyxy in input pixels and score."""
-        first, (cells, strides) = outputs[0], self._anchors()
+        first, (cells, strides) = outputs[0], self._grid()
         if first.ndim == 3 and first.shape[2] == 5 and first.shape[1] != len(cells):
             rows = first[0].astype(np.float32)
             return rows[outputs[1].reshape(-1) == 0] if len(outputs) > 1 else rows
@@ -185,13 +178,12 @@ class OnnxDetector:
         chosen = (raw[:, 5:].argmax(axis=1) == 0) & (scores >= self.threshold)
         size = np.exp(np.minimum(raw[chosen, 2:4], 20)) * strides[chosen]
         corner, scores = (raw[chosen, :2] + cells[chosen]) * strides[chosen] - size / 2, scores[chosen]
-        boxes = np.concatenate([corner, size], axis=1)
-        kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self.threshold, self.overlap), dtype=int)
-        return np.concatenate([corner, corner + size, scores[:, None]], axis=1)[kept.reshape(-1)]
+        kept = cv2.dnn.NMSBoxes(np.hstack([corner, size]).tolist(), scores.tolist(), self.threshold, _HIGHEST_IOU)
+        return np.hstack([corner, corner + size, scores[:, None]])[np.array(kept, dtype=int).reshape(-1)]
 
-    def _anchors(self) -> tuple[np.ndarray, np.ndarray]:
-        """YOLOX's grid: the cells' (anchors, 2) x and y in cells, and their (anchors, 1) strides, both float32."""
+    def _grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """YOLOX's anchors: x and y (anchors, 2) in cells, and the cells' strides (anchors, 1), both float32."""
         width, height = self.input_size_wh
         cells = [np.mgrid[: height // stride, : width // stride][::-1].reshape(2, -1).T for stride in _STRIDES]
-        strides = [np.full((len(part), 1), stride) for part, stride in zip(cells, _STRIDES, strict=True)]
-        return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
+        strides = np.repeat(_STRIDES, [len(part) for part in cells])
+        return np.concatenate(cells).astype(np.float32), strides[:, None].astype(np.float32)

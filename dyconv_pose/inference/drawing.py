@@ -14,17 +14,9 @@ _SMOOTH_BYTES = 60_000_000
 def draw_poses(
     image: np.ndarray, poses: Poses, keypoint_set: KeypointSet, threshold: float = 0.3, boxes: bool = False
 ) -> np.ndarray:
-    """Draws skeletons in the data set's colours, with lines as thick as fits the persons.
+    """Draws the skeletons of keypoints that score at least the threshold, and boxes if asked, onto a new image.
 
-    Args:
-        image: The image.
-        poses: The persons.
-        keypoint_set: Limbs and colours.
-        threshold: Keypoints that score less are not drawn.
-        boxes: Whether the persons' boxes are drawn too.
-
-    Returns:
-        A new image of the same size.
+    Colours are the data set's, and lines as thick as fits the persons.
     """
     import supervision as sv  # here, since it takes most of a second
 

@@ -13,10 +13,7 @@ _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')
 
 
 def is_truncated(content: bytes) -> bool:
-    """Whether the end of a JPEG or PNG file is missing: decoders would fill the missing rows with grey, or zeros.
-
-    Inside a JPEG's compressed data 0xff is followed by 0x00, so that the last scan's end cannot be mistaken.
-    """
+    """Whether the end of a JPEG or PNG file is missing, which decoders fill with grey without a word."""
     ends = [marks for start, marks in _ENDS.items() if content.startswith(start)]
     return any(content.rfind(end) <= content.rfind(last) for last, end in ends)
 
@@ -37,9 +34,7 @@ def read_image(path: str | Path) -> np.ndarray:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f'The image "{path}" cannot be read: {error.strerror or error}.') from error
-    if not content:
-        raise ValueError(f'An image must not be empty, and "{path}" has 0 bytes: copy it again.')
-    if is_truncated(content):
+    if not content or is_truncated(content):
         raise ValueError(f'The image "{path}" is cut short after {len(content)} bytes: copy it again.')
     is_jpeg = content.startswith(b'\xff\xd8')
     image = None if is_jpeg else _read_by_pillow(content, only_transparent=True)
@@ -51,15 +46,10 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
-    """Makes pixels (height, width, 3) uint8, blue first, of an image in any form.
+    """Makes pixels (height, width, 3) uint8, blue first, of a path, an array or a PIL image.
 
-    Args:
-        image: A path, an array (height, width, 3) or (height, width) uint8, or a ``PIL.Image.Image``.
-        channel_order: Of an array with colours: ``'bgr'`` as OpenCV reads images, or ``'rgb'``.
-
-    Raises:
-        FileNotFoundError: The path does not exist.
-        ValueError: The image cannot be read, or the array's shape, type or order is not as above.
+    An array is (height, width) or (height, width, 3) uint8, with colours in the ``channel_order`` ``'bgr'`` or
+    ``'rgb'``; a ValueError is raised for another, and as in :func:`read_image`.
     """
     if isinstance(image, str | Path):
         return read_image(image)
@@ -83,7 +73,7 @@ def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
 
 
 def _read_by_opencv(content: bytes) -> np.ndarray | None:
-    """OpenCV's reading, which applies the EXIF rotation, or None where it cannot read the file."""
+    """OpenCV's reading, upright by EXIF, or None where it cannot read the file."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
     try:
         return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
@@ -131,16 +121,12 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Writes an image (height, width, 3) uint8, blue first, in the format of the path's ending; makes its folder.
-
-    Raises:
-        ValueError: It cannot be written; a JPEG has at most 65,535 pixels a side.
-    """
+    """Writes pixels (height, width, 3) uint8, blue first, and the folder; a ValueError where it cannot be written."""
     path, size = Path(path), f'{image.shape[1]}x{image.shape[0]}'
     try:
         is_done, content = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, 92])
         if not is_done:
-            raise ValueError(f'The image "{path}" of {size} pixels cannot be encoded.')
+            raise ValueError(f'The image "{path}" of {size} pixels cannot be encoded.')  # JPEG ends at 65,535 a side
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.tobytes())
     except (cv2.error, OSError) as error:

@@ -35,28 +35,21 @@ class HeatmapModel:
         keypoint_set: The keypoints.
     """
 
-    def __init__(
-        self, network: Callable[[np.ndarray], np.ndarray], spec: TopdownSpec, keypoint_set: KeypointSet
-    ) -> None:
+    def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
         self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
 
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
 
         Returns:
-            N samples, what :meth:`estimate` needs of each person; and the regions (N, 4) float32 that they show:
-            centre x, centre y, width, height in pixels.
+            N samples for :meth:`estimate`, and their regions (N, 4) float32: centre x and y, width, height in pixels.
         """
         size = self.spec.input_size_wh
         regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
         return [(crop(pixels, region, size), region) for region in regions], regions
 
     def estimate(self, samples: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Estimates a batch of persons, of one image or of many.
-
-        Returns:
-            Keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w).
-        """
+        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w) of samples."""
         crops, regions = map(np.stack, zip(*samples, strict=True))
         heatmaps = self.heatmaps(normalize(crops, self.spec))
         keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
@@ -101,9 +94,6 @@ class PoseEstimator:
                 detector.
             channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
 
-        Returns:
-            The persons, in the boxes' order.
-
         Raises:
             FileNotFoundError: The image does not exist.
             ValueError: It cannot be read, or a box is empty or outside it.
@@ -127,16 +117,10 @@ class PoseEstimator:
     def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
         """Estimates a stream of decoded images, batching persons across them.
 
-        Args:
-            inputs: Each image, its boxes, and anything to get back with the result.
-
-        Yields:
-            The image, its persons and what came with it, in the order of the inputs.
-
-        Raises:
-            ValueError: A box is empty or outside its image.
+        Takes each image with its boxes and anything to get back; yields the image, its persons and that, in order.
+        A box that is empty or outside its image raises a ValueError.
         """
-        waiting, samples, found = deque(), [], []  # images and samples before, persons after the network; all in order
+        waiting, samples, found = deque(), [], []  # images, samples before and persons after the network; all in order
 
         def run_batch() -> None:
             keypoints, scores, heatmaps = self.model.estimate(samples[: self.batch_size])

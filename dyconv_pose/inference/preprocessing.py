@@ -29,7 +29,7 @@ class TopdownSpec:
 
 
 def regions_of_boxes(boxes_xyxy: np.ndarray, input_size_wh: tuple[int, int], padding: float = 1.25) -> np.ndarray:
-    """The part of the image that the network sees for each box (N, 4): padded, and of the input's aspect ratio.
+    """What the network sees for boxes (N, 4): padded, of the input's aspect ratio.
 
     Returns:
         (N, 4) float32: centre x, centre y, width, height in pixels.
@@ -44,18 +44,9 @@ def regions_of_boxes(boxes_xyxy: np.ndarray, input_size_wh: tuple[int, int], pad
 
 
 def crop(image: np.ndarray, region: np.ndarray, input_size_wh: tuple[int, int]) -> np.ndarray:
-    """Resamples one region bilinearly; what lies outside the image is black.
-
-    Args:
-        image: (height, width, 3) uint8.
-        region: (4,) centre x, centre y, width, height in pixels.
-        input_size_wh: W and H.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
+    """Resamples a region (4,) of an image (height, width, 3) uint8 bilinearly to (H, W, 3); outside is black."""
     width, height = input_size_wh
-    offset, shrink = np.zeros(2, dtype=np.float32), 1
+    offset, shrink = np.float32([0, 0]), 1
     if max(image.shape[:2]) > _LONGEST_SOURCE_SIDE:
         image, offset, shrink = _part_that_fits(image, region)
     center_x, center_y, half_width = (*((region[:2] - offset) / shrink), region[2] * 0.5 / shrink)
@@ -69,15 +60,10 @@ def crop(image: np.ndarray, region: np.ndarray, input_size_wh: tuple[int, int]) 
 
 
 def _part_that_fits(image: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cuts the region out of a very large image, and shrinks it if need be, for OpenCV's 16 bits.
-
-    Returns:
-        The part, the (x, y) in the image of its upper left corner, and the whole factor by which it is shrunk.
-    """
-    half = region[2:] * 0.5 + 2
-    last = np.array([image.shape[1], image.shape[0]])
-    left, top = np.clip(np.floor(region[:2] - half), 0, last - 1).astype(int)
-    right, bottom = np.clip(np.ceil(region[:2] + half), [left + 1, top + 1], last).astype(int)
+    """The part of a very large image that a region covers, its corner (x, y), and the factor by which it is shrunk."""
+    half, end = region[2:] * 0.5 + 2, np.array(image.shape[1::-1])
+    left, top = np.clip(np.floor(region[:2] - half), 0, end - 1).astype(int)
+    right, bottom = np.clip(np.ceil(region[:2] + half), [left + 1, top + 1], end).astype(int)
     part = image[top:bottom, left:right]
     shrink = -(-max(part.shape[:2]) // _LONGEST_SOURCE_SIDE)
     if shrink > 1:
@@ -101,29 +87,18 @@ def normalize(crops: np.ndarray, spec: TopdownSpec) -> np.ndarray:
 def average_with_flipped(
     heatmaps: np.ndarray, flipped: np.ndarray, flip_indices: Sequence[int], shift: bool
 ) -> np.ndarray:
-    """Averages heatmaps (B, K, h, w) with those of the mirrored input.
+    """Averages heatmaps (B, K, h, w) float32 with those of the mirrored input, by each keypoint's mirror image.
 
-    Args:
-        heatmaps: (B, K, h, w) float32.
-        flipped: (B, K, h, w) float32, of the mirrored input.
-        flip_indices: For each keypoint, the index of its mirror image.
-        shift: Whether the mirrored heatmaps move one column to the right, which aligns them with the others.
+    With ``shift`` the mirrored heatmaps move one column to the right, which aligns them with the others.
     """
     back = flipped[:, list(flip_indices), :, ::-1]
-    total = heatmaps.copy()
     if shift:
-        total[..., 1:] += back[..., :-1]
-        total[..., 0] += back[..., 0]
-    else:
-        total += back
-    total *= 0.5
-    return total
+        back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
+    return (heatmaps + back) * np.float32(0.5)
 
 
 def decode(heatmaps: np.ndarray, blur_kernel_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the maximum of each heatmap (B, K, h, w) float32 and refines it to a part of a pixel.
-
-    A heatmap without a positive value has its keypoint at (-1, -1).
+    """Finds each heatmap's maximum and refines it to a part of a pixel; (-1, -1) where no value is positive.
 
     Args:
         heatmaps: (B, K, h, w) float32.
@@ -157,7 +132,6 @@ def _quarter_offsets(flat: np.ndarray, index: np.ndarray, found: np.ndarray, wid
     y, x = np.divmod(index, width)
 
     def slope_sign(step: int, inside: np.ndarray) -> np.ndarray:
-        """Across the maximum; zero where that lies at the border."""
         after, before = np.where(inside, index + step, 0), np.where(inside, index - step, 0)
         return np.sign(flat[row, after] - flat[row, before])
 

@@ -99,10 +99,7 @@ class Poses:
         return Poses(*(None if part is None else part[chosen] for part in vars(self).values()))
 
     def person_scores(self, keypoint_threshold: float = 0.2) -> np.ndarray:
-        """(N,) float32: the box's score times the mean score of the keypoints above the threshold.
-
-        COCO's AP ranks persons by it in top-down estimation; it is MMPose's default.
-        """
+        """(N,) float32: the box's score times the mean score of the confident keypoints, as MMPose ranks persons."""
         confident = self.scores > keypoint_threshold
         total = np.where(confident, self.scores, 0).sum(axis=1)
         return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)

@@ -4,9 +4,11 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,8 +40,7 @@ class RunOptions:
     max_frames: int | None = None  # where a video or camera ends at the latest
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input."""
 
     kind: str  # 'image', 'video' or 'camera'
@@ -47,45 +48,32 @@ class Source:
     name: str  # the path below the folder that was named, or the file's name; results and overlays are called so
 
 
-def expand(inputs: list[str]) -> tuple[list[Source], list[str]]:
-    """Finds the images and videos that are meant.
+def expand(text: str) -> list[Source]:
+    """The images and videos that an input means, those of a folder sorted by name; a ValueError where there are none.
 
-    Args:
-        inputs: Files, folders (searched with all that is in them), patterns such as ``'photos/*.jpg'``, and
-            ``webcam`` or ``webcam:1``.
-
-    Returns:
-        The sources in order, those of a folder sorted by name; and a sentence for each input with nothing in it.
+    It is a file, a folder (searched with all that is in it), a pattern such as ``'photos/*.jpg'``, or ``webcam`` or
+    ``webcam:1``.
     """
-    sources, problems = [], []
-    for text in inputs:
-        path, (name, _, number) = Path(text), text.partition(':')
-        problem = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
-        if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
-            found = [Source('camera', number or '0', f'webcam_{number or 0}')]
-        elif path.is_dir():
-            inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if _kind(one) and one.is_file()]
-            shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
-            found = [Source(_kind(one), str(one), part.as_posix()) for one, part in shown]
-            problem = f'The folder "{text}" must hold images or videos, it holds none that are known by their ending.'
-        else:
-            named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
-            found = [Source(_kind(one) or 'image', str(one), one.name) for one in named if one.is_file()]
-        sources += found
-        problems += [] if found else [problem]
-    return sources, problems
+    path, (name, _, number) = Path(text), text.partition(':')
+    if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
+        return [Source('camera', number or '0', f'webcam_{number or 0}')]
+    if path.is_dir():
+        inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if _kind(one) and one.is_file()]
+        shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
+        found = [Source(_kind(one), str(one), part.as_posix()) for one, part in shown]
+        rule = f'The folder "{text}" must hold images or videos, it holds none that are known by their ending.'
+    else:
+        named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
+        found = [Source(_kind(one) or 'image', str(one), one.name) for one in named if one.is_file()]
+        rule = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
+    if not found:
+        raise ValueError(rule)
+    return found
 
 
 def _kind(path: Path) -> str:
-    kinds = (('image', _IMAGE_ENDINGS), ('video', _VIDEO_ENDINGS))
-    return next((kind for kind, endings in kinds if path.suffix.lower() in endings.split()), '')
-
-
-def _image_ids(sources: list[Source]) -> list[int]:
-    """The numbers that the files are named by, as COCO's, or else 1, 2, 3 and so on."""
-    stems = [Path(source.name).stem for source in sources]
-    ids = [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
-    return ids if len(set(ids)) == len(stems) else list(range(1, len(stems) + 1))
+    ending = path.suffix.lower()
+    return 'image' if ending in _IMAGE_ENDINGS.split() else 'video' if ending in _VIDEO_ENDINGS.split() else ''
 
 
 class _Quit(Exception):  # noqa: N818
@@ -95,23 +83,22 @@ class _Quit(Exception):  # noqa: N818
 class Run:
     """One run over inputs. The results file is written whatever happens on the way.
 
-    Args:
-        estimator: The network and its detector.
-        out_dir: Where everything is written.
-        options: What is written.
-        progress: Is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
-            ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped.
-
     Attributes:
         images: How many images and frames are done.
         persons: How many persons were found in them.
         failures: A sentence for each input that could not be used, or not whole.
-
-    Raises:
-        ValueError: A window is wanted where there is no display, or ``detect_every`` is not positive.
     """
 
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
+        """Prepares a run; a ValueError where there is no display for a window, or ``detect_every`` is not positive.
+
+        Args:
+            estimator: The network and its detector.
+            out_dir: Where everything is written.
+            options: What is written.
+            progress: Is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
+                ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped.
+        """
         if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
             raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
@@ -122,15 +109,14 @@ class Run:
     def __call__(self, inputs: list[str]) -> Path:
         """Works through inputs as :func:`expand` takes them and returns the results file.
 
-        Raises:
-            ValueError: Nothing at all was found under the inputs, or the folder cannot be written into.
+        A ValueError is raised where nothing at all is found under the inputs, or the folder cannot be written into.
         """
-        sources, problems = expand(inputs)
-        for problem in problems:
-            self._fail(problem)
+        sources, results = [], self.folder / 'results.json'
+        for text in inputs:
+            with self._noting_failures():
+                sources += expand(text)
         if not sources:
-            raise ValueError(' '.join(problems))
-        results = self.folder / 'results.json'
+            raise ValueError(' '.join(self.failures))
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:
             self._do_images([source for source in sources if source.kind == 'image'])
@@ -143,69 +129,71 @@ class Run:
             write_results(results, self._rows)
         return results
 
-    def _fail(self, message: str) -> None:
-        self.failures.append(message)
-        self.progress.fail(message)
+    @contextmanager
+    def _noting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, FileNotFoundError) as error:
+            self.failures.append(str(error))
+            self.progress.fail(str(error))
 
     def _do_images(self, sources: list[Source]) -> None:
-        if not sources:
-            return
-        ids = _image_ids(sources)
-        self._next_frame_id = max(ids) + 1
-        self.progress.start('images', len(sources))
+        stems = [Path(source.name).stem for source in sources]
+        ids = [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]  # as COCO names its images
+        ids = ids if len(set(ids)) == len(stems) else list(range(1, len(stems) + 1))
+        self._next_frame_id = max(ids, default=0) + 1
+        if sources:
+            self.progress.start('images', len(sources))
         for image, found, source in self.estimator.stream(self._read(sources, ids)):
             poses = self._keep(found, image.image_id, file_name=source.name)
-            try:
+            with self._noting_failures():
                 for kind, drawn in self._drawings(image.pixels, poses, wait=0 if len(sources) == 1 else 1000):
                     write_image(self._place(kind, source.name, '.jpg'), drawn)
-            except ValueError as error:
-                self._fail(str(error))
             self.progress.advance()
 
     def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Image, Boxes, Source]]:
         detector = self.estimator.detector
         for source, image_id in zip(sources, ids, strict=True):
-            try:
+            ready = []
+            with self._noting_failures():
                 image = Image(read_image(source.path), source.name)
                 boxes = detector.find(image)
                 boxes.check(image)
-            except (ValueError, FileNotFoundError) as error:
-                self._fail(str(error))
+                known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
+                image.image_id = image_id if known is None else known
+                ready = [(image, boxes, source)]
+            if not ready:
                 self.progress.advance()
-                continue
-            known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
-            image.image_id = image_id if known is None else known
-            yield image, boxes, source
+            yield from ready
 
     def _do_video(self, source: Source) -> None:
-        reader, writers, limit = None, {}, self.options.max_frames or sys.maxsize
-        try:
+        limit = self.options.max_frames or sys.maxsize
+        with self._noting_failures():
             reader = CameraReader(source.path) if source.kind == 'camera' else VideoReader(source.path)
             total = min(reader.frames_promised or sys.maxsize, limit)
             self.progress.start(source.name, None if total == sys.maxsize else total)
-            for frame, (image, found, pts) in enumerate(self._frames(reader, source)):
+            try:
+                self._do_frames(reader, source, limit)
+            except ValueError as error:  # boxes of another data set, a full disk
+                raise ValueError(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}') from error
+            if reader.frames_read < limit and reader.is_cut_short:
+                raise ValueError(
+                    f'The video "{source.path}" is cut short: it promises {reader.frames_promised} frames and has '
+                    f'{reader.frames_read}, which are done.'
+                )
+
+    def _do_frames(self, reader: VideoReader | CameraReader, source: Source, limit: int) -> None:
+        writers = {}
+        with ExitStack() as stack:
+            for frame, (image, found, pts) in enumerate(islice(self._frames(reader, source), limit)):
                 poses = self._keep(found, self._next_frame_id, file_name=source.name, frame=frame, time=image.time)
                 self._next_frame_id += 1
                 for kind, drawn in self._drawings(image.pixels, poses, wait=1):
                     if kind not in writers:
-                        path = self._place(kind, source.name, '.mp4')
-                        writers[kind] = VideoWriter(path, reader.rate, reader.time_base)
+                        writer = VideoWriter(self._place(kind, source.name, '.mp4'), reader.rate, reader.time_base)
+                        writers[kind] = stack.enter_context(closing(writer))
                     writers[kind].write(drawn, pts)
                 self.progress.advance()
-                if frame + 1 >= limit:
-                    return
-        except (ValueError, FileNotFoundError) as error:  # no video, boxes of another data set, a full disk
-            where = f'The video "{source.path}" ends at frame {reader.frames_read}: ' if reader else ''
-            self._fail(f'{where}{error}')
-            return
-        finally:
-            for writer in writers.values():
-                writer.close()
-        if reader.is_cut_short:
-            self._fail(
-                f'The video "{source.path}" is cut short: it promises {reader.frames_promised} frames and has '
-                f'{reader.frames_read}, which are done.'
-            )
 
     def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
         """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""

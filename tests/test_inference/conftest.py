@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, WholeImage
+from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec
+from dyconv_pose.inference.detectors import WholeImage
 
 #: Two keypoints, one where the image is red and one where it is blue.
 SPOTS = KeypointSet(

@@ -6,19 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyconv_pose.inference import (
-    Boxes,
-    CocoBoxes,
-    HogDetector,
-    Image,
-    OnnxDetector,
-    Poses,
-    Tracker,
-    WholeImage,
-    load_detector,
-    read_image,
-)
-from dyconv_pose.inference.results import without_duplicates
+from dyconv_pose.inference import Boxes, Image, load_detector, read_image
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.detectors import HogDetector, OnnxDetector, WholeImage
+from dyconv_pose.inference.results import Poses, without_duplicates
+from dyconv_pose.inference.tracking import Tracker
 
 REAL = Path(__file__).parents[3] / 'shared/data/real_people'
 BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')

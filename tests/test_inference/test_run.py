@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dyconv_pose.inference import CocoBoxes, Fallback, HogDetector
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.detectors import Fallback, HogDetector
 from dyconv_pose.inference.run import Run, RunOptions
 from dyconv_pose.inference.video import VideoReader
 
