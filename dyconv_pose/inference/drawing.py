@@ -47,7 +47,7 @@ def draw_heatmaps(image: np.ndarray, poses: Poses) -> np.ndarray:
     """Lays the persons' heatmaps over the image: at each pixel the highest of all keypoints and persons."""
     heat = np.zeros(image.shape[:2], dtype=np.float32)
     maps = () if poses.heatmaps is None else poses.heatmaps
-    for heatmaps, (left, top, right, bottom) in zip(maps, poses.regions, strict=poses.heatmaps is not None):
+    for heatmaps, (left, top, right, bottom) in zip(maps, poses.regions, strict=False):
         scale_x, scale_y = heatmaps.shape[2] / (right - left), heatmaps.shape[1] / (bottom - top)
         matrix = np.array([[scale_x, 0, -left * scale_x], [0, scale_y, -top * scale_y]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

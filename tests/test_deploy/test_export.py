@@ -217,8 +217,16 @@ def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, im
 
 
 def test_import_needs_no_torch():
-    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
+    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference.run')
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('tool', ['infer', 'export'])
+def test_help_imports_nothing_heavy(tool):
+    """Without torch, MMPose, NumPy and OpenCV to import, --help answers within a second."""
+    script = f"import runpy; sys.argv = ['{tool}.py', '--help']; runpy.run_path('tools/{tool}.py', run_name='__main__')"
+    done = without_torch(script, hidden="hidden = ('numpy', 'cv2', 'rich', ")
+    assert done.returncode == 0 and 'usage' in done.stdout, done.stderr
 
 
 @pytest.mark.slow
