@@ -60,7 +60,7 @@ def test_builds_and_takes_a_training_step(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
 def test_pipelines_and_schedule_fit(path):
     config = Config.fromfile(path)
-    assert 'dyconv_pose' in config.custom_imports.imports
+    assert 'dyconv_pose.registration' in config.custom_imports.imports
     width, height = config.codec['input_size']
     # a config based on one of MMPose's has its scope in the codec
     assert dict(config.model.head.decoder, _scope_='mmpose') == dict(config.codec, _scope_='mmpose')

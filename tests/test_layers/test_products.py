@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from analysis_tools.costs.counter import count
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from dyconv_pose.analysis import count
 from dyconv_pose.layers import DyConv2d, products
 from dyconv_pose.layers.products import multiply
 

@@ -1,0 +1,36 @@
+"""Says where a module of version 0.1 went, to whoever still imports it from its old place."""
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+#: Old module -> what takes its place. A package covers all modules in it that are not named themselves.
+MOVED = {
+    'dyconv_pose.analysis': 'tools/analysis_tools',
+    'dyconv_pose.experiments': 'tools/experiments',
+    'dyconv_pose.datasets.synthetic': 'tools/dataset_converters/synthetic_people',
+}
+
+
+class _MovedFinder(MetaPathFinder):
+    """Asked after all other finders, for modules that none of them has."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+        """Raises for a module that moved.
+
+        Raises:
+            ModuleNotFoundError: With the new place.
+        """
+        parts = name.split('.')
+        for length in range(len(parts), 1, -1):
+            place = MOVED.get('.'.join(parts[:length]))
+            if place:
+                raise ModuleNotFoundError(f'{name} moved in dyconv_pose 0.2: it is now {place}.', name=name)
+        return None
+
+
+def install() -> None:
+    """Lets imports of moved modules be explained; a second call does nothing."""
+    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_MovedFinder())
