@@ -22,10 +22,9 @@ from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
+from dyconv_pose.deploy.export import write_onnx
 from dyconv_pose.deploy.fold import PLANS, Plan, to_deploy
-from dyconv_pose.deploy.metadata import ExportedModel, read_exported
-from dyconv_pose.deploy.onnx_file import write_onnx
-from dyconv_pose.deploy.runtime import BACKENDS, ExportedNetwork, open_session
+from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, ExportedNetwork, open_session, read_exported
 from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 

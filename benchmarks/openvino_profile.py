@@ -14,8 +14,7 @@ from deploy_latency import NETWORKS, files, for_one
 from mmengine.logging import MMLogger
 
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.metadata import read_exported
-from dyconv_pose.deploy.runtime import banks_as_inputs
+from dyconv_pose.deploy.runtime import banks_as_inputs, read_exported
 
 
 def profiler(path: Path) -> openvino.InferRequest:

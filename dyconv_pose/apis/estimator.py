@@ -54,10 +54,9 @@ class MMPoseModel:
         results = self.model.test_step(pseudo_collate(samples))
         keypoints = np.concatenate([result.pred_instances.keypoints for result in results])
         scores = np.concatenate([result.pred_instances.keypoint_scores for result in results])
-        heatmaps = None
-        if 'pred_fields' in results[0] and 'heatmaps' in results[0].pred_fields:
-            heatmaps = np.stack([result.pred_fields.heatmaps.cpu().numpy() for result in results])
-        return keypoints[..., :2], scores, heatmaps
+        has_heatmaps = 'pred_fields' in results[0] and 'heatmaps' in results[0].pred_fields
+        heatmaps = [result.pred_fields.heatmaps.cpu().numpy() for result in results] if has_heatmaps else None
+        return keypoints[..., :2], scores, heatmaps and np.stack(heatmaps)
 
 
 def load_estimator(
@@ -100,7 +99,7 @@ def load_model(
     trust: bool = False,
 ) -> HeatmapModel | MMPoseModel:
     """Loads a pose network with its preprocessing and decoding; see :func:`load_estimator`."""
-    config = load_config(config) if not isinstance(config, Config) else config.copy()
+    config = config.copy() if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')
     test_cfg = config.model.setdefault('test_cfg', {})
@@ -119,9 +118,9 @@ def load_model(
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
-        first = str(error).splitlines()[0]
+        what = str(error).splitlines()[0]
         raise ValueError(
-            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {first}'
+            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {what}'
         ) from error
     if torch.device(device).type == 'cpu':
         use_channels_last(model)  # in which PyTorch's convolutions are quicker
@@ -133,13 +132,8 @@ def load_model(
 
 
 def keypoint_set_of_config(config: str | Path | Config) -> KeypointSet:
-    """The keypoints of a config's data set.
-
-    Raises:
-        FileNotFoundError: The config does not exist.
-        ValueError: It names no data set.
-    """
-    return keypoint_set_of_metainfo(_metainfo(load_config(config) if not isinstance(config, Config) else config))
+    """The keypoints of a config's data set; a ValueError where it names none."""
+    return keypoint_set_of_metainfo(_metainfo(config if isinstance(config, Config) else load_config(config)))
 
 
 def keypoint_set_of_metainfo(metainfo: dict) -> KeypointSet:

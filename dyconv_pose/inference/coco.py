@@ -16,7 +16,7 @@ class CocoBoxes:
     """Boxes from COCO annotations (the persons' own) or from COCO detections, by the images' file names.
 
     From annotations, crowds and persons without a labelled keypoint are left out and boxes are cut at the image's
-    border, as MMPose's CocoDataset does; so the results score as its evaluation with annotated boxes does.
+    border, as MMPose does; so the results score as its evaluation with annotated boxes does.
 
     Args:
         path: An annotation file, or detections: a list of ``image_id``, ``bbox`` (xywh), ``score``, ``category_id``.

@@ -51,17 +51,14 @@ class HeatmapModel:
     def estimate(self, samples: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w) of samples."""
         crops, regions = map(np.stack, zip(*samples, strict=True))
-        heatmaps = self.heatmaps(normalize(crops, self.spec))
+        batch = normalize(crops, self.spec)
+        heatmaps = self.network(batch)
+        if self.spec.flip_test:
+            flipped = self.network(np.ascontiguousarray(batch[..., ::-1]))
+            indices, shift = self.keypoint_set.flip_indices, self.spec.shift_heatmap
+            heatmaps = average_with_flipped(heatmaps, flipped, indices, shift)
         keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
         return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
-
-    def heatmaps(self, batch: np.ndarray) -> np.ndarray:
-        """The heatmaps (B, K, h, w) of (B, 3, H, W), averaged with those of the mirror image where the spec says so."""
-        heatmaps = self.network(batch)
-        if not self.spec.flip_test:
-            return heatmaps
-        flipped = self.network(np.ascontiguousarray(batch[..., ::-1]))
-        return average_with_flipped(heatmaps, flipped, self.keypoint_set.flip_indices, self.spec.shift_heatmap)
 
 
 class PoseEstimator:

@@ -67,17 +67,15 @@ class Boxes:
         width, height = image.size_wh
         where = f' of "{image.name}"' if image.name else ''
         for left, top, right, bottom in self.xyxy.tolist():
-            got = f'got ({left:g}, {top:g}, {right:g}, {bottom:g})'
             if not np.isfinite([left, top, right, bottom]).all() or right <= left or bottom <= top:
-                raise ValueError(
-                    f'A box{where} must be left, top, right, bottom with right > left and bottom > top, {got}: '
-                    'boxes given as x, y, width, height must be converted.'
-                )
-            if right <= 0 or bottom <= 0 or left >= width or top >= height:
-                raise ValueError(
-                    f'A box{where} must overlap the image of {width}x{height} pixels, {got}: were the boxes made for '
-                    'an image of another size?'
-                )
+                rule = 'be left, top, right, bottom with right > left and bottom > top'
+                hint = 'boxes given as x, y, width, height must be converted.'
+            elif right <= 0 or bottom <= 0 or left >= width or top >= height:
+                rule = f'overlap the image of {width}x{height} pixels'
+                hint = 'were the boxes made for an image of another size?'
+            else:
+                continue
+            raise ValueError(f'A box{where} must {rule}, got ({left:g}, {top:g}, {right:g}, {bottom:g}): {hint}')
 
 
 @dataclass

@@ -81,29 +81,20 @@ class _Quit(Exception):  # noqa: N818
 
 
 class Run:
-    """One run over inputs. The results file is written whatever happens on the way.
+    """One run over inputs, which writes into ``out_dir``; the results file whatever happens on the way.
 
-    Attributes:
-        images: How many images and frames are done.
-        persons: How many persons were found in them.
-        failures: A sentence for each input that could not be used, or not whole.
+    ``progress`` is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
+    ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped. A ValueError is raised
+    where there is no display for a window, or ``options.detect_every`` is not positive.
     """
 
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
-        """Prepares a run; a ValueError where there is no display for a window, or ``detect_every`` is not positive.
-
-        Args:
-            estimator: The network and its detector.
-            out_dir: Where everything is written.
-            options: What is written.
-            progress: Is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
-                ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped.
-        """
         if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
             raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
         self.tracker = Tracker(estimator.detector, options.detect_every)
-        self.images, self.persons, self.failures = 0, 0, []
+        self.images, self.persons = 0, 0  # done images and frames, and the persons found in them
+        self.failures = []  # a sentence for each input that could not be used, or not whole
         self._rows, self._taken, self._next_frame_id = [], set(), 1
 
     def __call__(self, inputs: list[str]) -> Path:

@@ -31,9 +31,8 @@ class Tracker:
     def update(self, poses: Poses, size_wh: tuple[int, int]) -> None:
         """Notes where the persons of a frame are, for the next one. A person with few confident keypoints is lost."""
         rows = []
-        for keypoints, scores, box, score in zip(
-            poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True
-        ):
+        persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
+        for keypoints, scores, box, score in persons:
             seen = keypoints[scores > self.threshold]
             if len(seen) < max(len(scores) // 4, 2):
                 continue

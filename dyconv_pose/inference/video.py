@@ -16,15 +16,7 @@ import numpy as np
 class VideoReader:
     """The frames of a video file with their times, to be iterated over once.
 
-    Attributes:
-        rate: Frames per second on average.
-        time_base: The unit of the times.
-        frames_promised: How many frames the file's header states, 0 if it states none.
-        frames_read: How many were read so far.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no video that can be read.
+    A FileNotFoundError is raised where there is no such file, a ValueError where it is no video that can be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -42,10 +34,10 @@ class VideoReader:
             raise ValueError(
                 f'The video "{path}" is empty, damaged, cut short before its index, or of an unknown format.'
             ) from error
-        self.frames_read, self.rate = 0, stream.average_rate or Fraction(25)
+        self.frames_read, self.rate = 0, stream.average_rate or Fraction(25)  # frames per second on average
         self.time_base = stream.time_base or 1 / self.rate
         seconds = (stream.duration or 0) * self.time_base or Fraction(container.duration or 0, av.time_base)
-        self.frames_promised = stream.frames or max(int(seconds * self.rate), 0)
+        self.frames_promised = stream.frames or max(int(seconds * self.rate), 0)  # by the header; 0: it does not say
 
     @staticmethod
     def _decode(packets: Iterator, damage: type[Exception]) -> Iterator:

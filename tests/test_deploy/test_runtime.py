@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from dyconv_pose.deploy import load_exported, read_exported
-from dyconv_pose.deploy.metadata import ExportedModel
-from dyconv_pose.deploy.runtime import ExportedNetwork
+from dyconv_pose.deploy.runtime import ExportedModel, ExportedNetwork
 from dyconv_pose.inference import KeypointSet, TopdownSpec
 
 SPEC = TopdownSpec((96, 128), (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
