@@ -56,7 +56,7 @@ class MMPoseModel:
         scores = np.concatenate([result.pred_instances.keypoint_scores for result in results])
         has_heatmaps = 'pred_fields' in results[0] and 'heatmaps' in results[0].pred_fields
         heatmaps = [result.pred_fields.heatmaps.cpu().numpy() for result in results] if has_heatmaps else None
-        return keypoints[..., :2], scores, heatmaps and np.stack(heatmaps)
+        return keypoints[..., :2], scores, np.stack(heatmaps) if heatmaps else None
 
 
 def load_estimator(

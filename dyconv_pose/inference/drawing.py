@@ -8,7 +8,7 @@ from .results import KeypointSet, Poses
 _OUTLINE = (32, 32, 32)
 
 #: Images of up to so many bytes are drawn on at twice their size and shrunk again, which smooths the lines.
-_SMOOTH_BYTES = 60_000_000
+_SMOOTH_BYTES = 10_000_000
 
 
 def draw_poses(
