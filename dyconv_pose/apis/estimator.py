@@ -31,7 +31,7 @@ class MMPoseModel:
     Args:
         model: The pose estimator.
         config: Its config, whose test pipeline is used.
-        metainfo: The data set's, as MMPose parses it.
+        metainfo: The dataset's, as MMPose parses it.
     """
 
     def __init__(self, model: nn.Module, config: Config, metainfo: dict) -> None:
@@ -132,12 +132,12 @@ def load_model(
 
 
 def keypoint_set_of_config(config: str | Path | Config) -> KeypointSet:
-    """The keypoints of a config's data set; a ValueError where it names none."""
+    """The keypoints of a config's dataset; a ValueError where it names none."""
     return keypoint_set_of_metainfo(_metainfo(config if isinstance(config, Config) else load_config(config)))
 
 
 def keypoint_set_of_metainfo(metainfo: dict) -> KeypointSet:
-    """Reads a data set's metainfo, as MMPose parses it (``parse_pose_metainfo``)."""
+    """Reads a dataset's metainfo, as MMPose parses it (``parse_pose_metainfo``)."""
 
     def rows(name: str) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(int(value) for value in row) for row in metainfo[name])
@@ -155,14 +155,14 @@ def keypoint_set_of_metainfo(metainfo: dict) -> KeypointSet:
 
 
 def _metainfo(config: Config) -> dict:
-    """The metainfo of the data set that a config tests on, or else of that which it trains on."""
+    """The metainfo of the dataset that a config tests on, or else of that which it trains on."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that MMPose looks for the metainfo among its own configs
         for split in ('test', 'train'):
             metainfo = dataset_meta_from_config(config, split) if f'{split}_dataloader' in config else None
             if metainfo is not None:
                 return metainfo
-    raise ValueError('The config must name a data set with keypoint metainfo in its test_dataloader, it has none.')
+    raise ValueError('The config must name a dataset with keypoint metainfo in its test_dataloader, it has none.')
 
 
 def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:

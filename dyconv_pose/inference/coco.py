@@ -20,14 +20,11 @@ class CocoBoxes:
 
     Args:
         path: An annotation file, or detections: a list of ``image_id``, ``bbox`` (xywh), ``score``, ``category_id``.
+            A ValueError is raised for another file.
         annotations: For detections, the annotation file that gives the ids of file names. Without it an image's id is
             the number that its file name consists of, as in COCO.
         threshold: Detections that score less are left out.
         category_id: The category of persons.
-
-    Raises:
-        FileNotFoundError: A file does not exist.
-        ValueError: A file is neither of the two.
     """
 
     def __init__(
@@ -75,13 +72,7 @@ class CocoBoxes:
         return int(stem) if not self._images and stem.isascii() and stem.isdigit() else None
 
     def _read_annotations(self, annotations: list[dict]) -> None:
-        persons = [
-            one
-            for one in annotations
-            if not one.get('iscrowd')
-            and one.get('category_id', 1) == self.category_id
-            and ('keypoints' not in one or np.max(one['keypoints'], initial=0) > 0)
-        ]
+        persons = [one for one in annotations if one.get('category_id', 1) == self.category_id and _counts(one)]
         for person, (x, y, width, height) in zip(persons, _numbers([one['bbox'] for one in persons], 4), strict=True):
             left, top, right, bottom = x, y, x + width, y + height
             image = self._images[person['image_id']]
@@ -98,6 +89,11 @@ class CocoBoxes:
                 raise TypeError(f'an image_id must be an integer, got {person["image_id"]!r:.40}')
             if score >= threshold:
                 self._rows[person['image_id']].append([x, y, x + width, y + height, score])
+
+
+def _counts(annotation: dict) -> bool:
+    is_labelled = 'keypoints' not in annotation or np.max(annotation['keypoints'], initial=0) > 0
+    return is_labelled and not annotation.get('iscrowd')
 
 
 def _index_images(images: list[dict]) -> dict[int, dict]:
@@ -122,10 +118,9 @@ def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: obj
     Each has image_id, category_id, keypoints (x, y, score for each), score and bbox (xywh), and the ``extra`` entries,
     such as ``file_name``, which evaluators ignore.
     """
-    rows = []
+    rows, scores = [], poses.person_scores().tolist()
     flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
-    for keypoints, box, score in zip(flat.tolist(), poses.boxes.tolist(), poses.person_scores().tolist(), strict=True):
-        left, top, right, bottom = box
+    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
         row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
         bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
         rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})

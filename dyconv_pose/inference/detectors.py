@@ -71,10 +71,10 @@ class Fallback:
 
 
 class HogDetector:
-    """OpenCV's built-in detector of standing people (histograms of oriented gradients), which needs no download.
+    """OpenCV's built-in detector (histograms of oriented gradients) of upright, fully visible people.
 
-    It finds upright, fully visible people about 100 pixels high or more, with a score, 0 to 1, of at least
-    ``threshold``; images with a longer side than ``longest_side`` pixels are searched at that size.
+    They are about 100 pixels high or more where the image's longer side is at most ``longest_side``; larger images are
+    searched at that size. Detections that score less than ``threshold``, 0 to 1, are dropped.
     """
 
     def __init__(self, longest_side: int = 800, threshold: float = 0.5) -> None:

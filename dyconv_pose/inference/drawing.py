@@ -16,7 +16,7 @@ def draw_poses(
 ) -> np.ndarray:
     """Draws the skeletons of keypoints that score at least the threshold, and boxes if asked, onto a new image.
 
-    Colours are the data set's, and lines as thick as fits the persons.
+    Colours are the dataset's, and lines as thick as fits the persons.
     """
     import supervision as sv  # here, since it takes most of a second
 

@@ -38,17 +38,18 @@ class HeatmapModel:
     def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
         self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
 
-    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
         """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
 
         Returns:
-            N samples for :meth:`estimate`, and their regions (N, 4) float32: centre x and y, width, height in pixels.
+            N samples for :meth:`estimate` (here crop and region), and the regions (N, 4) float32: centre x and y, width
+            and height in pixels.
         """
         size = self.spec.input_size_wh
         regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
         return [(crop(pixels, region, size), region) for region in regions], regions
 
-    def estimate(self, samples: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w) of samples."""
         crops, regions = map(np.stack, zip(*samples, strict=True))
         batch = normalize(crops, self.spec)

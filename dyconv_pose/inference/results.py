@@ -12,7 +12,7 @@ class Image:
 
     pixels: np.ndarray  # (H, W, 3) uint8, channels blue, green, red
     name: str = ''  # its file name, with or without folders, by which boxes in a file are looked up
-    image_id: int | None = None  # its id in a COCO data set, where it has one
+    image_id: int | None = None  # its id in a COCO dataset, where it has one
     time: float | None = None  # of a video's frame, seconds
 
     @property
@@ -23,14 +23,14 @@ class Image:
 
 @dataclass(frozen=True)
 class KeypointSet:
-    """The K keypoints of a data set; plain values, so that a file can carry it."""
+    """The K keypoints of a dataset; plain values, so that a file can carry it."""
 
     names: tuple[str, ...]
     flip_indices: tuple[int, ...]  # for each keypoint the index of its mirror image (its own, where it has none)
     skeleton: tuple[tuple[int, int], ...]  # the limbs, pairs of keypoint indices
     keypoint_colors: tuple[tuple[int, int, int], ...]  # red, green, blue, 0 to 255
     limb_colors: tuple[tuple[int, int, int], ...]
-    sigmas: tuple[float, ...] = ()  # how far annotators disagree, in COCO's unit; empty if the data set states none
+    sigmas: tuple[float, ...] = ()  # how far annotators disagree, in COCO's unit; empty if the dataset states none
     dataset: str = ''
 
     def __len__(self) -> int:

@@ -165,7 +165,7 @@ class Run:
             self.progress.start(source.name, None if total == sys.maxsize else total)
             try:
                 self._do_frames(reader, source, limit)
-            except ValueError as error:  # boxes of another data set, a full disk
+            except ValueError as error:  # boxes of another dataset, a full disk
                 raise ValueError(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}') from error
             if reader.frames_read < limit and reader.is_cut_short:
                 raise ValueError(
