@@ -7,9 +7,14 @@ from importlib.machinery import ModuleSpec
 
 #: Old module -> what takes its place. A package covers all modules in it that are not named themselves.
 MOVED = {
-    'dyconv_pose.analysis': 'tools/analysis_tools',
+    'dyconv_pose.analysis': 'under tools/analysis_tools',
+    'dyconv_pose.analysis.attention': 'tools/analysis_tools/attention',
+    'dyconv_pose.analysis.complexity': 'tools/analysis_tools/costs/counter.py',
+    'dyconv_pose.analysis.curves': 'tools/analysis_tools/plot_training.py',
     'dyconv_pose.experiments': 'tools/experiments',
     'dyconv_pose.datasets.synthetic': 'tools/dataset_converters/synthetic_people',
+    'dyconv_pose.datasets.class_folders': 'tools/dataset_converters/make_class_folders.py',
+    'dyconv_pose.datasets.coco_release': 'tools/dataset_converters/coco_release.py',
 }
 
 
