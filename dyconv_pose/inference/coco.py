@@ -132,4 +132,7 @@ def write_results(path: str | Path, rows: list[dict]) -> None:
     try:
         write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
     except OSError as error:
-        raise ValueError(f'The output folder must be one that can be written into, got "{path}": {error}.') from error
+        folder = Path(path).parent
+        raise ValueError(
+            f'The output folder must be one that can be written into, got "{folder}": {error.strerror}.'
+        ) from error
