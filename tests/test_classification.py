@@ -165,7 +165,7 @@ def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path
 
 @needs_mmpretrain
 def test_class_folder_without_images(class_folders, tmp_path):
-    from dyconv_pose.datasets.class_folders import ClassFolders
+    from dyconv_pose.datasets.classification_folders import ClassFolders
 
     (tmp_path / 'train' / 'empty').mkdir(parents=True)
     with pytest.raises(ValueError, match=r'Every class folder must hold an image .*train/empty" holds none'):

@@ -2,7 +2,7 @@
 _base_ = ['mmpretrain::_base_/default_runtime.py']
 
 custom_imports = dict(
-    imports=['dyconv_pose.registration', 'dyconv_pose.datasets.class_folders'], allow_failed_imports=False
+    imports=['dyconv_pose.registration', 'dyconv_pose.datasets.classification_folders'], allow_failed_imports=False
 )
 
 default_hooks = dict(
