@@ -1,6 +1,7 @@
 """Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
 
 from dyconv_pose import registration  # noqa: F401  MMPose, importable
+from dyconv_pose.moved import getattr_of
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
@@ -23,9 +24,4 @@ __all__ = [
     'dynamic',
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Names the new place of what moved."""
-    if name == 'make_dynamic':
-        raise ImportError('make_dynamic moved in dyconv_pose 0.2: it is now dyconv_pose.make_dynamic (CHANGELOG.md).')
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = getattr_of(__name__)
