@@ -36,13 +36,13 @@ CHECKPOINT = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-
 
 
 @torch.no_grad()
-def with_banks_in(model: torch.nn.Module, storage: str) -> TorchNetwork:
-    """The deployed network in torch, with kernel banks in fewer bits, and nothing else."""
-    network = to_deploy(model)
-    for layer in network.modules():
+def with_stored_banks(model: torch.nn.Module, storage: str) -> TorchNetwork:
+    """The deployed network in torch with kernel banks in fewer bits, and nothing else."""
+    deployed = to_deploy(model)
+    for layer in deployed.modules():
         if isinstance(layer, DeployedConv2d):
             store_bank(layer, storage)
-    return TorchNetwork(network)
+    return TorchNetwork(deployed)
 
 
 def evaluate(estimator: PoseEstimator, annotations: Path, images: Path) -> tuple[float, np.ndarray]:
@@ -72,7 +72,7 @@ def estimators(estimator: PoseEstimator, folder: Path) -> dict[tuple[str, str], 
                 name = f'{backend}, {"batches of one" if batch else "any batch"}'
                 found[name, f'all in {storage}'] = load_exported(path, backend, threads=1), size
         if storage != 'float32':
-            network = with_banks_in(model.network.module, storage)
+            network = with_stored_banks(model.network.module, storage)
             other = PoseEstimator(HeatmapModel(network, model.spec, model.keypoint_set), estimator.detector)
             found['torch', f'kernel banks in {storage}'] = other, 0
     return found

@@ -91,7 +91,7 @@ def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
     """Writes a deployed network to a file, unchecked.
 
     Args:
-        network: Maps input (B, 3, H, W) to heatmaps (B, K, h, w), in a plan that fits ``model.batch``.
+        network: Maps input (B, 3, H, W) to heatmaps (B, K, h, w), deployed for ``model.batch``.
         model: What the file is to say of itself; its input size, batch size and opset are those of the graph.
         path: The file.
 
