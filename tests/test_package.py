@@ -88,7 +88,7 @@ def test_what_moved_names_its_new_place():
             importlib.import_module(name)
     for statement, place in (
         ('from dyconv_pose import analysis', 'tools/analysis_tools'),
-        ('from dyconv_pose.analysis.attention.page import anything', 'tools/analysis_tools/attention'),
+        ('from dyconv_pose.analysis.attention.page import anything', 'attention inspection in attention/'),
         ('from dyconv_pose.inference import Picture', 'dyconv_pose.inference.Image'),
         ('from dyconv_pose.models import make_dynamic', 'dyconv_pose.make_dynamic'),
         ('from dyconv_pose.deploy import Plan', 'to_deploy takes a purpose'),
