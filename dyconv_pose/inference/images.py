@@ -36,12 +36,10 @@ def read_image(path: str | Path) -> np.ndarray:
         raise ValueError(f'The image "{path}" cannot be read: {error.strerror or error}.') from error
     if not content or is_truncated(content):
         raise ValueError(f'The image "{path}" is cut short after {len(content)} bytes: copy it again.')
-    is_jpeg = content.startswith(b'\xff\xd8')
-    image = None if is_jpeg else _read_by_pillow(content, only_transparent=True)
-    for read in (_read_by_opencv, _read_by_pillow):
-        image = read(content) if image is None else image
-    if image is not None:
-        return image
+    readers = (_read_by_pillow, _read_by_opencv)  # Pillow knows transparency and more formats
+    for read in readers[::-1] if content.startswith(b'\xff\xd8') else readers:
+        if (image := read(content)) is not None:
+            return image
     raise ValueError(f'The image "{path}" is in no format that can be read, or is damaged: convert it to JPEG or PNG.')
 
 
@@ -83,8 +81,8 @@ def _read_by_opencv(content: bytes) -> np.ndarray | None:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarray | None:
-    """Pillow's reading, or None where it cannot read the file (or the image is not transparent)."""
+def _read_by_pillow(content: bytes) -> np.ndarray | None:
+    """Pillow's reading, or None where it cannot read the file or is not installed."""
     if find_spec('PIL') is None:
         return None
     import PIL.Image
@@ -92,8 +90,7 @@ def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarra
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)  # a large image is welcome
-            image = PIL.Image.open(io.BytesIO(content))
-        return _from_pillow(image) if image.has_transparency_data or not only_transparent else None
+            return _from_pillow(PIL.Image.open(io.BytesIO(content)))
     except (PIL.Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return None
 

@@ -83,9 +83,8 @@ class _Quit(Exception):  # noqa: N818
 class Run:
     """One run over inputs, which writes into ``out_dir``; the results file whatever happens on the way.
 
-    ``progress`` is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
-    ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped. A ValueError is raised
-    where there is no display for a window, or ``options.detect_every`` is not positive.
+    ``progress`` has ``start(what, total)`` (None where that is unknown), ``advance()`` for each image or frame, and
+    ``fail(message)`` for each input that is skipped. A ValueError is raised where there is no display for a window.
     """
 
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
