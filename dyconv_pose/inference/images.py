@@ -1,6 +1,7 @@
 """Reading and writing images as people have them: any orientation, channels, depth and format, whole or broken."""
 
 import io
+import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +9,35 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+#: How files begin: images (JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000, PNM, AVIF and HEIF, JPEG XL), sound in MP4, and
+#: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG and its transport streams).
+_STARTS = {
+    'image': rb'\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0\0\x0cj|\xffO\xffQ|P[1-6]\s'
+    rb'|.{4}ftyp(avi|hei|hev|mif1|msf1)|\xff\n|\0\0\0\x0cJXL',
+    '': rb'.{4}ftypM4[AB]',
+    'video': rb'.{4}(ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|RIFF.{4}AVI|OggS.{,400}theora|0&\xb2u|FLV'
+    rb'|\0\0\x01[\xb3\xba]|G.{187}G.{187}G|.{4}G.{191}G',
+}
+#: Endings by which a file that begins in no such way is taken for a damaged or unknown one of a kind.
+_ENDINGS = {
+    'image': 'avif bmp gif heic heif jfif jp2 jpe jpeg jpg jxl mpo pgm png ppm tif tiff webp',
+    'video': '3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv',
+}
+
 #: By how a file begins: what its last part begins with, and what ends it.
 _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
+
+
+def kind_of_file(path: Path) -> str:
+    """``'image'``, ``'video'`` or ``''``, by what a file begins with, or else by its ending."""
+    try:
+        with path.open('rb') as file:
+            start = file.read(600)
+    except OSError:
+        start = b''
+    by_ending = (kind for kind, endings in _ENDINGS.items() if path.suffix[1:].lower() in endings.split())
+    by_start = (kind for kind, pattern in _STARTS.items() if re.match(pattern, start, re.DOTALL))
+    return next(by_start, next(by_ending, ''))
 
 
 def is_truncated(content: bytes) -> bool:
@@ -72,6 +100,8 @@ def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
 
 def _read_by_opencv(content: bytes) -> np.ndarray | None:
     """OpenCV's reading, upright by EXIF, or None where it cannot read the file."""
+    if content[4:8] == b'ftyp':
+        return None  # AVIF, whose rotation it leaves out
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
     try:
         return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
