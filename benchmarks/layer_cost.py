@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import torch
 from competitors import TimmCondConv2d
+from forced_form import forced_form
 from interleaved import environment, measure, summary, write
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -26,7 +27,6 @@ from dyconv_pose.cli import run
 from dyconv_pose.engine.keep_memory import keep_freed_memory
 from dyconv_pose.layers import DyConv2d
 from dyconv_pose.layers.convert import kind_of
-from dyconv_pose.layers.execution import forced_form
 
 CONFIG = 'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_dy-mobilenetv2-bneck_8xb64-210e_coco-256x192.py'
 #: Products of matrices in MKL's one call for all samples, and none in oneDNN's.
@@ -55,7 +55,7 @@ def layers_of(config: str, input_size_hw: tuple[int, int]) -> Counter:
 
 def call(layer: nn.Module, x: torch.Tensor, grad: torch.Tensor | None, form: str | None) -> None:
     """Runs a layer forward, and backward where there is an output gradient."""
-    products = patch('dyconv_pose.layers.products.OWN_CALL', inf) if form == MKL else nullcontext()
+    products = patch('dyconv_pose.layers.cpu.products.OWN_CALL', inf) if form == MKL else nullcontext()
     with products, forced_form('by_channel' if form == MKL else form), torch.set_grad_enabled(grad is not None):
         y = layer(x)
         if grad is not None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from mmengine.config import Config
@@ -13,7 +14,6 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from dyconv_pose.cli import run
-from dyconv_pose.layers.execution import forced_form
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))  # its folders are imported by name
@@ -74,7 +74,7 @@ def memory_of(config: Config, batch_sizes: tuple[int, int] = (2, 4)) -> dict[str
             size, img_shape=(height, width), input_size=(width, height), heatmap_size=config.codec['heatmap_size']
         )
         data = model.data_preprocessor(batch, training=True)
-        with forced_form('grouped'):
+        with patch('dyconv_pose.layers.cpu.rule.choose_form', lambda *_, **__: 'grouped'):
             kept.append(kept_bytes(lambda data=data: model.parse_losses(model(**data, mode='loss'))[0], model))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {

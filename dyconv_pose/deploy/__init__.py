@@ -6,16 +6,16 @@ is imported only when it is asked for.
 
 from importlib import import_module
 
-from .metadata import ExportedModel, read_exported
-from .runtime import load_exported
+from dyconv_pose.moved import getattr_of
 
-_NEED_TORCH = {'Plan': 'fold', 'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
+from .runtime import ExportedModel, load_exported, read_exported
 
-__all__ = ['ExportedModel', 'Plan', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
+_NEED_TORCH = {'PoseNetwork': 'network', 'to_deploy': 'fold', 'export_onnx': 'export'}
+
+__all__ = ['ExportedModel', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
 
 
 def __getattr__(name: str) -> object:
-    """Imports what needs torch when it is first used."""
     if name not in _NEED_TORCH:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return getattr_of(__name__)(name)
     return getattr(import_module(f'.{_NEED_TORCH[name]}', __name__), name)

@@ -1,125 +1,73 @@
 """Turns a trained network into the one that is deployed: folded, frozen, and in forms that a purpose needs."""
 
 import copy
-from dataclasses import dataclass
+from itertools import pairwise
 
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
-from dyconv_pose.layers import DyConv2d
+from dyconv_pose.layers import DynamicConv2d
 
-from .layers import DeployedDyConv2d
+from .layers import DeployedConv2d
 
-
-@dataclass(frozen=True)
-class Plan:
-    """In which form each kind of dynamic layer runs; see :class:`~dyconv_pose.deploy.layers.DeployedDyConv2d`.
-
-    Attributes:
-        pointwise: The form of 1x1 layers without groups.
-        dense: The form of larger layers without groups.
-        grouped: The form of layers with groups, depthwise ones among them.
-        aggregation: How kernels are mixed.
-    """
-
-    pointwise: str
-    dense: str
-    grouped: str
-    aggregation: str = 'product'
-
-    def form_for(self, layer: DyConv2d) -> str:
-        """The form of a layer."""
-        if layer.groups > 1:
-            return self.grouped
-        return self.pointwise if layer.kernel_size == (1, 1) else self.dense
+#: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
+#: graph with a free batch size; ``batch_1`` for export to a graph that takes batches of one, where kernels are mixed as
+#: a sum: measured, the quickest in OpenVINO (benchmarks/README.md).
+PURPOSES = ('torch', 'any_batch', 'batch_1')
 
 
-#: Plans by purpose. In torch a layer runs as the trained one does. A graph for batches of one convolves with computed
-#: kernels. One with a free batch size cannot: there a dense layer is a product of shifted copies, and a grouped one
-#: mixes its kernels' outputs.
-PLANS = {
-    'torch': Plan('rule', 'rule', 'rule'),
-    'any_batch': Plan('product', 'product', 'mixed'),
-    # Measured: the quickest in OpenVINO, which runs computed kernels well; see benchmarks/README.md.
-    'batch_1': Plan('grouped', 'grouped', 'grouped', 'sum'),
-}
-
-
-class PoseNetwork(nn.Module):
-    """A pose estimator of MMPose as a plain function from input to heatmaps.
-
-    Args:
-        model: The estimator, with a backbone and a head.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.backbone, self.head = model.backbone, model.head
-        self.neck = model.neck if getattr(model, 'with_neck', False) else None
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """Maps input (B, 3, H, W) to heatmaps (B, keypoints, h, w)."""
-        features = self.backbone(batch)
-        return self.head(features if self.neck is None else self.neck(features))
-
-
-def to_deploy(model: nn.Module, plan: str | Plan = 'torch') -> nn.Module:
+def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
+
+    A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it.
 
     Args:
         model: A backbone, a head or a whole estimator, static or dynamic; left as it is.
-        plan: ``'torch'`` to stay in torch, ``torch.compile`` included; ``'any_batch'`` for export to a graph with a
-            free batch size; ``'batch_1'`` for export to a graph that takes batches of one; or a plan of one's own.
+        purpose: One of :data:`PURPOSES`.
 
     Returns:
         A copy of the same class in evaluation mode, without gradients, that computes the same function; in
         channels_last where it stays in torch.
 
     Raises:
-        ValueError: The plan is unknown, or gives a layer a form that does not fit it.
+        ValueError: The purpose is unknown.
     """
-    if isinstance(plan, str) and plan not in PLANS:
-        raise ValueError(f'plan must be one of {tuple(PLANS)} or a Plan, got {plan!r}.')
-    plan = PLANS[plan] if isinstance(plan, str) else plan
+    if purpose not in PURPOSES:
+        raise ValueError(f'purpose must be one of {PURPOSES}, got {purpose!r}.')
     model = copy.deepcopy(model).requires_grad_(False)
     model.eval()  # not in the line above: the backbones of MMPose return None
     holder = nn.Sequential(model)  # so that a layer that is itself the model can be replaced
-    _fold_within(holder, plan)
-    if plan == PLANS['torch']:  # PyTorch follows the layout of the kernels
+    _fold_within(holder, purpose == 'batch_1')
+    if purpose == 'torch':  # PyTorch follows the layout of the kernels
         use_channels_last(holder)
     return holder[0]
 
 
-def _fold_within(parent: nn.Module, plan: Plan) -> None:
+def _fold_within(parent: nn.Module, split: bool) -> None:
     """Replaces the convolutions of a module, and of all modules in it, and the normalisations that follow them.
 
     A normalisation follows a convolution if it is the next child of the same module, which is how MMPose's blocks
     and PyTorch's ``nn.Sequential`` are made. One that follows nothing stays, and is right as it is.
     """
-    previous = None
-    foldable = not isinstance(parent, ConvModule) or parent.order.index('norm') == parent.order.index('conv') + 1
-    for name, child in list(parent.named_children()):
-        if isinstance(child, _BatchNorm) and previous is not None and _can_fold(previous[1], child):
-            parent._modules[previous[0]] = _deployed(previous[1], plan, *_scale_and_shift(child))
-            parent._modules[name] = nn.Identity()
-            previous = None
-            continue
-        if previous is not None:
-            parent._modules[previous[0]] = _deployed(previous[1], plan)
-        is_conv = isinstance(child, DyConv2d) or type(child) in PLAIN_CONVS
-        previous = (name, child) if is_conv and foldable else None
-        if previous is None:
-            if isinstance(child, DyConv2d):
-                parent._modules[name] = _deployed(child, plan)
-            else:
-                _fold_within(child, plan)
-    if previous is not None:
-        parent._modules[previous[0]] = _deployed(previous[1], plan)
+    children = [*parent.named_children(), ('', None)]
+    ordered = not isinstance(parent, ConvModule) or parent.order.index('norm') == parent.order.index('conv') + 1
+    for (name, child), (next_name, follower) in pairwise(children):
+        if not (type(child) in PLAIN_CONVS or (isinstance(child, DynamicConv2d) and child.is_mixture)):
+            if not isinstance(child, DynamicConv2d):
+                _fold_within(child, split)
+        elif ordered and _can_fold(child, follower):
+            parent._modules[name] = _deployed(child, split, *_scale_and_shift(follower))
+            parent._modules[next_name] = nn.Identity()
+        else:
+            parent._modules[name] = _deployed(child, split)
 
 
-def _can_fold(conv: nn.Module, norm: _BatchNorm) -> bool:
+def _can_fold(conv: nn.Module, norm: nn.Module | None) -> bool:
+    """Whether a module is a scale and a shift of a convolution's output; a subclass may apply an activation too."""
+    if not isinstance(norm, _BatchNorm) or type(norm).forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
+        return False
     return norm.running_mean is not None and norm.num_features == conv.out_channels
 
 
@@ -132,10 +80,10 @@ def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
-def _deployed(conv: nn.Module, plan: Plan, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:
+def _deployed(conv: nn.Module, split: bool, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:
     """The layer that computes ``scale * conv(x) + shift``."""
-    if isinstance(conv, DyConv2d):
-        return DeployedDyConv2d(conv, plan.form_for(conv), scale, shift, plan.aggregation)
+    if isinstance(conv, DynamicConv2d):
+        return DeployedConv2d(conv, scale, shift, split)
     if scale is None:
         return conv
     conv = copy.copy(conv)  # one that stands in several places may be followed by a normalisation in each

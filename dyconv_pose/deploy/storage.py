@@ -4,24 +4,23 @@ Shape letters: K kernels, C_in and C_out channels, G groups, k kernel size.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import DeployedDyConv2d
+from .layers import DeployedConv2d
 
 #: How weights are stored.
 STORAGES = ('float32', 'float16', 'int8')
 
 
-class StoredConv(nn.Module):
-    """A static convolution, or a transposed one, whose kernel is stored in fewer bits.
+class Stored(nn.Module):
+    """A static convolution, a transposed one or a linear layer, whose weight is stored in fewer bits.
 
     Args:
-        source: The convolution.
+        source: The layer; its parameters are taken away.
         storage: One of :data:`STORAGES`.
     """
 
-    def __init__(self, source: nn.Conv2d | nn.ConvTranspose2d, storage: str) -> None:
+    def __init__(self, source: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, storage: str) -> None:
         super().__init__()
         axis = 1 if isinstance(source, nn.ConvTranspose2d) else 0  # that of the output channels of a group
         (weight,), scale = stored([source.weight.detach()], storage, axis)
@@ -29,16 +28,12 @@ class StoredConv(nn.Module):
         self.register_buffer('scale', scale)
         self.register_buffer('bias', None if source.bias is None else source.bias.detach())
         source.weight = source.bias = None
-        self.geometry = source
+        self.source = source
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, C_in, H, W) to (B, C_out, H_out, W_out)."""
-        weight, conv = self.weight.to(x.dtype), self.geometry
-        weight = weight if self.scale is None else weight * self.scale
-        if isinstance(conv, nn.ConvTranspose2d):
-            shape = (conv.stride, conv.padding, conv.output_padding, conv.groups, conv.dilation)
-            return F.conv_transpose2d(x, weight, self.bias, *shape)
-        return conv._conv_forward(x, weight, self.bias)
+        """Maps the source's inputs to its outputs."""
+        weight = self.weight.to(x.dtype) if self.scale is None else self.weight.to(x.dtype) * self.scale
+        return torch.func.functional_call(self.source, {'weight': weight, 'bias': self.bias}, (x,))
 
 
 def stored(tensors: list[Tensor], storage: str, axis: int) -> tuple[list[Tensor], Tensor | None]:
@@ -60,17 +55,23 @@ def stored(tensors: list[Tensor], storage: str, axis: int) -> tuple[list[Tensor]
     return [(tensor / scale).round().to(torch.int8) for tensor in tensors], scale
 
 
+def store_bank(layer: DeployedConv2d, storage: str) -> None:
+    """Stores the kernels of one dynamic layer, in place."""
+    parts, scale = stored(list(layer.bank), storage, axis=1)
+    layer.bank = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in parts)
+    layer.bank_scale = None if scale is None else scale[0]
+
+
 @torch.no_grad()
-def store_weights(model: nn.Module, storage: str, only_banks: bool = False) -> nn.Module:
+def store_weights(model: nn.Module, storage: str) -> nn.Module:
     """Stores the weights of a deployed network in fewer bits, in place.
 
-    Those are the kernel banks, the attention's first layers and the static convolutions. Biases and the attention's
-    last layers, which are few, stay as they are.
+    Those are the kernel banks, the static convolutions, and all linear layers of an attention but the last. Biases and
+    the attention's last layers, which are few, stay as they are.
 
     Args:
         model: What :func:`~dyconv_pose.deploy.to_deploy` returned.
         storage: One of :data:`STORAGES`. int8 has a scale for each output channel.
-        only_banks: Whether the kernel banks alone are stored so.
 
     Returns:
         The model.
@@ -82,15 +83,15 @@ def store_weights(model: nn.Module, storage: str, only_banks: bool = False) -> n
         raise ValueError(f'Weights must be stored in one of {", ".join(STORAGES)}, got {storage!r}.')
     if storage == 'float32':
         return model
-    for parent in list(model.modules()):  # before any is replaced
-        if isinstance(parent, DeployedDyConv2d):
-            bank, scale = stored(list(parent.bank), storage, axis=1)
-            parent.bank = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in bank)
-            parent.bank_scale = None if scale is None else scale[0]
-            if not only_banks:
-                (parent.squeeze_weight,), parent.squeeze_scale = stored([parent.squeeze_weight], storage, axis=0)
-            continue
-        for name, child in list(parent.named_children()):
-            if isinstance(child, (nn.Conv2d, nn.ConvTranspose2d)) and not only_banks:
-                parent._modules[name] = StoredConv(child, storage)
+    chosen = []
+    for name, module in model.named_modules():
+        if isinstance(module, DeployedConv2d):
+            store_bank(module, storage)
+            linear = [f'{name}.{part}' for part, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+            chosen += linear[:-1]
+        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            chosen.append(name)
+    for name in chosen:
+        parent, _, child = name.rpartition('.')
+        setattr(model.get_submodule(parent), child, Stored(model.get_submodule(name), storage))
     return model

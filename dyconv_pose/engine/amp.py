@@ -6,21 +6,17 @@ from contextlib import ExitStack, contextmanager
 import torch
 from mmengine.optim import OptimWrapper
 from mmpose.registry import OPTIM_WRAPPERS
-from torch import Tensor, nn
+from torch import nn
 
-#: The layer of MMPose's heads whose output the loss and the training accuracy are computed of.
+#: The layer of MMPose's heads from whose output the loss and the training accuracy are computed.
 LAST_LAYER = 'final_layer'
 
 
 @OPTIM_WRAPPERS.register_module()
 class CpuAmpOptimWrapper(OptimWrapper):
-    """Runs the forward pass in bfloat16, which has float32's range, so the loss needs no scaling.
+    """MMEngine's OptimWrapper with the forward pass in bfloat16, which has float32's range: the loss needs no scaling.
 
-    What the head puts out is float32: the loss deserves it, and MMPose computes the training accuracy by NumPy,
-    which has no bfloat16.
-
-    Args:
-        As of :class:`mmengine.optim.OptimWrapper`.
+    The head's output is float32: MMPose computes the training accuracy with NumPy, which has no bfloat16.
     """
 
     @contextmanager
@@ -29,9 +25,5 @@ class CpuAmpOptimWrapper(OptimWrapper):
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16), ExitStack() as hooks:
             for name, module in model.named_modules():
                 if name.rpartition('.')[2] == LAST_LAYER:
-                    hooks.enter_context(module.register_forward_hook(_to_float32))
+                    hooks.enter_context(module.register_forward_hook(lambda _module, _args, output: output.float()))
             yield
-
-
-def _to_float32(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-    return output.float()

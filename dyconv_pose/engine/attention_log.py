@@ -13,8 +13,13 @@ from dyconv_pose.layers import dynamic_layers
 
 
 def normalised_entropy(pi: Tensor) -> Tensor:
-    """Entropy of distributions (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice."""
+    """Entropy of attention weights (..., K) as a share of log K, (...); 1 for K = 1, where there is no choice.
+
+    Weights that do not sum to one, as sigmoids, are taken as shares of their sum.
+    """
     kernels = pi.shape[-1]
+    sums = pi.sum(dim=-1, keepdim=True)
+    pi = torch.where((sums - 1).abs() < 1e-4, pi, pi / sums)
     if kernels == 1:
         return torch.ones(pi.shape[:-1], device=pi.device)
     return torch.special.entr(pi).sum(dim=-1) / math.log(kernels)
@@ -28,11 +33,7 @@ class AttentionLogHook(Hook):
     of log K, and ``attention/image_dependence/<layer>``, by how much the entropy of the batch's mean attention is
     larger (0 where all images have the same). Their means over the layers stand in the training log.
 
-    Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook'))``; for TensorBoard, give the
-    visualiser the backend ``dict(type='TensorboardVisBackend')``.
-
-    Args:
-        interval: Iterations between two entries.
+    Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook', interval=50))``, in iterations.
 
     Raises:
         ValueError: The interval is not positive.
@@ -63,13 +64,11 @@ class AttentionLogHook(Hook):
                 "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
             )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+    def before_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Says whether this iteration is logged."""
         self._is_due = (runner.iter + 1) % self.interval == 0
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Logs."""
         if not self._is_due:
             return

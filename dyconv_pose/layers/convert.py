@@ -1,27 +1,104 @@
 """Makes a built network dynamic, by a rule over its convolutions, and carries a static network's weights over.
 
-Where a static checkpoint is loaded into a dynamic network, :class:`DyConv2d` itself makes K copies of each kernel:
-attention weights sum to one, so the network computes exactly what the static one did, whatever its attention says.
-:func:`warm_start_state` does the same on state dicts, and can make the copies differ.
+Where a static checkpoint is loaded into a dynamic network, every layer starts from its static kernel by itself, so that
+the network computes what the static one did; :func:`warm_start_state` does the same on state dicts, with noise.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from .base import DynamicConv2d, dynamic_layers
 from .dynamic_conv import DyConv2d
+from .openmmlab import initialize_kernels, resolve_layer
+from .same_padding import Conv2dSame
 
 #: Kinds of convolutions: 1x1; one channel per group; all others.
 KINDS = ('pointwise', 'depthwise', 'dense')
 
 
-def kind_of(conv: nn.Conv2d) -> str:
-    """Which of :data:`KINDS` a convolution is."""
-    if tuple(conv.kernel_size) == (1, 1):
-        return 'pointwise'
-    return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
+@dataclass(frozen=True)
+class Conversion:
+    """What :func:`make_dynamic` did; ``print`` shows it.
+
+    Attributes:
+        converted: Names of the layers that are dynamic now, in network order.
+        left: For each convolution that stayed static, by name, the reason.
+    """
+
+    converted: tuple[str, ...]
+    left: dict[str, str]
+
+    def __str__(self) -> str:
+        """A line for what was converted, and one for each reason to leave something."""
+        lines = [f'{len(self.converted)} dynamic: {_abridged(self.converted)}']
+        for reason in dict.fromkeys(self.left.values()):
+            names = [name for name, why in self.left.items() if why == reason]
+            lines.append(f'{len(names)} static, {reason}: {_abridged(names)}')
+        return '\n'.join(lines)
+
+
+def make_dynamic(
+    network: nn.Module,
+    layer: type[DynamicConv2d] | str | Mapping = DyConv2d,
+    *,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
+    warm_start: bool = False,
+    noise: float = 0.0,
+    **arguments: object,
+) -> Conversion:
+    """Makes the convolutions of any network dynamic, in place.
+
+    By default all but the first, as in the paper. All other layers keep their names and parameters. Without a warm
+    start, kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or
+    where it has none, by the layer's ``init_weights``.
+
+    Args:
+        network: The network, changed in place.
+        layer: The dynamic layer: a class, the name by which MMEngine's registry has it, or a ``conv_cfg`` such as
+            ``dict(type='DyConv2d', num_kernels=4)``.
+        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: what matches one is converted.
+            Where they are given, they decide on the first convolution too.
+        exclude: Patterns that win over ``include``.
+        kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
+            group) and ``'dense'`` (all others).
+        warm_start: Whether every new layer computes what its static one did.
+        noise: Of a warm start, as in :meth:`DynamicConv2d.from_static`, such as 0.01.
+        **arguments: The layer's own, such as ``num_kernels=4``.
+
+    Returns:
+        What was converted, and what was left and why.
+
+    Raises:
+        ValueError: The rule matches no convolution, or an argument is out of its range.
+        KeyError: The name is not registered.
+    """
+    if noise and not warm_start:
+        raise ValueError(f'noise belongs to a warm start, got noise={noise}: set warm_start=True.')
+    if isinstance(layer, (str, Mapping)):
+        layer, arguments = resolve_layer(layer, arguments)
+
+    def build(conv: nn.Conv2d) -> nn.Module:
+        options = {name: getattr(conv, name) for name in ('stride', 'dilation', 'groups', 'padding_mode')}
+        options |= dict(padding=_padding_of(conv), bias=conv.bias is not None)
+        new = layer(conv.in_channels, conv.out_channels, conv.kernel_size, **options, **arguments)
+        if warm_start:
+            bias = None if conv.bias is None else conv.bias.detach()
+            new.load_state_dict(new.to(conv.weight).from_static(conv.weight.detach(), bias, noise))
+        return new
+
+    reasons = _reasons(network, include, exclude, kinds)
+    _replace(network, build, reasons)
+    if not warm_start:
+        initialize_kernels(network)
+    converted = tuple(name for name, reason in reasons.items() if not reason)
+    return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
 
 
 def convert_convs(
@@ -31,60 +108,23 @@ def convert_convs(
     exclude: Sequence[str] = (),
     kinds: Sequence[str] = KINDS,
 ) -> list[str]:
-    """Replaces, in place, every ``nn.Conv2d`` of a network that the rule names.
+    """Replaces, in place, every convolution that a rule names by what ``factory`` makes of it.
 
-    All other layers keep their names and parameters, so their checkpoint keys stay as they are.
-
-    Args:
-        network: The network, changed in place.
-        factory: Makes the new layer from the old one.
-        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: a convolution is converted
-            where one of them matches.
-        exclude: Patterns that win over ``include``.
-        kinds: Kinds of convolutions that may be converted, out of :data:`KINDS`.
+    Rule and errors are those of :func:`make_dynamic`, but that ``include`` has all convolutions by default.
 
     Returns:
-        The names of the converted layers, in network order; one that has several is the same layer under each.
-
-    Raises:
-        ValueError: No convolution matches the rule or one of the patterns, or a kind is unknown.
+        The names of the replaced layers, in network order; one that has several is the same layer under each.
     """
-
-    def matches(name: str, patterns: Sequence[str]) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-    for rule in (include, exclude, kinds):
-        if isinstance(rule, str):
-            raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
-    if unknown := sorted(set(kinds) - set(KINDS)):
-        raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
-    modules = network.named_modules(remove_duplicate=False)
-    convs = {name: module for name, module in modules if type(module) is nn.Conv2d}
-    chosen = [
-        name
-        for name, conv in convs.items()
-        if matches(name, include) and not matches(name, exclude) and kind_of(conv) in kinds
-    ]
-    rule = f'include={list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
-    idle = [pattern for pattern in (*include, *exclude) if not any(matches(name, [pattern]) for name in convs)]
-    if idle or not chosen:
-        raise ValueError(
-            f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
-            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(list(convs))}.'
-        )
-    made: dict[nn.Conv2d, nn.Module] = {}
-    for name in chosen:
-        parent, _, child = name.rpartition('.')
-        conv = convs[name]
-        if conv not in made:
-            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad)
-        setattr(network.get_submodule(parent), child, made[conv])
-    return chosen
+    reasons = _reasons(network, include, exclude, kinds)
+    _replace(network, factory, reasons)
+    return [name for name, reason in reasons.items() if not reason]
 
 
-def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DyConv2d]]:
-    """Yields the name and layer of every dynamic convolution of a network."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, DyConv2d))
+def kind_of(conv: nn.Conv2d) -> str:
+    """Which of :data:`KINDS` a convolution is."""
+    if tuple(conv.kernel_size) == (1, 1):
+        return 'pointwise'
+    return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
 
 
 def warm_start_state(
@@ -95,13 +135,10 @@ def warm_start_state(
 ) -> dict[str, Tensor]:
     """Turns the weights of a static network into weights for its dynamic twin.
 
-    K equal kernels receive equal gradients but for their attention weights, which are nearly equal while tau is
-    large. Noise parts them from the start. It is centred over the K kernels, so their mean stays the static kernel.
-
     Args:
         static_state: State dict of the static network.
         network: The dynamic network that the result is for; left as it is.
-        noise: Standard deviation of the noise, as a share of that of each static kernel; 0 for none.
+        noise: As in :meth:`DynamicConv2d.from_static`; 0 for none.
         generator: Source of the noise.
 
     Returns:
@@ -109,31 +146,95 @@ def warm_start_state(
         has; all other entries are those of ``static_state``.
 
     Raises:
-        ValueError: ``noise`` is negative, or the static state has a kernel for none of the dynamic layers.
+        ValueError: ``noise`` is negative, a layer cannot start so, or the static state has a kernel for none of the
+            dynamic layers.
     """
-    if not noise >= 0:
-        raise ValueError(f'noise must not be negative, got {noise}.')
     state, found = dict(static_state), False
     for name, layer in dynamic_layers(network):
         weight = state.get(f'{name}.weight')
-        if weight is None or weight.dim() != 4:
-            continue
-        found = True
-        bank = torch.stack([weight] * layer.num_kernels)
-        if noise:
-            drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
-            centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / max(len(drawn) - 1, 1)) ** 0.5
-            bank += noise * weight.std(correction=0) * centred
-        state[f'{name}.weight'] = bank
-        if (bias := state.get(f'{name}.bias')) is not None:
-            state[f'{name}.bias'] = torch.stack([bias] * layer.num_kernels)
-        state.update(layer.attention.state_dict(prefix=f'{name}.attention.'))
+        if weight is not None and weight.dim() == 4:
+            found = True
+            new = layer.from_static(weight, state.get(f'{name}.bias'), noise, generator)
+            state.update({f'{name}.{key}': value for key, value in new.items()})
     if not found:
         raise ValueError(
             'A warm start needs the static twin of the dynamic network, and these weights have a static kernel for '
             f'none of its dynamic layers, which are named {_abridged([name for name, _ in dynamic_layers(network)])}.'
         )
     return state
+
+
+def _reasons(
+    network: nn.Module, include: Sequence[str] | None, exclude: Sequence[str], kinds: Sequence[str]
+) -> dict[str, str]:
+    """For each convolution of a network, by name, why a rule leaves it static; empty where it is to be converted."""
+
+    def matches(name: str, patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    def reason(name: str, conv: nn.Conv2d) -> str:
+        if matches(name, exclude):
+            return 'excluded'
+        if include is None and name == names[0]:
+            return 'the first convolution'
+        if include is not None and not matches(name, include):
+            return 'not included'
+        if kind_of(conv) not in kinds:
+            return f'not {" or ".join(kinds)}'
+        return '' if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
+
+    for rule in (include, exclude, kinds):
+        if isinstance(rule, str):
+            raise ValueError(f'include, exclude and kinds must be lists of strings, got {rule!r}: write [{rule!r}].')
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f'kinds must be out of {list(KINDS)}, got {unknown}.')
+    modules = network.named_modules(remove_duplicate=False)
+    convs = {name: module for name, module in modules if isinstance(module, nn.Conv2d) and name}
+    names = list(convs)
+    reasons = {name: reason(name, conv) for name, conv in convs.items()}
+    idle = [one for one in (*(include or ()), *exclude) if not any(matches(name, [one]) for name in names)]
+    if idle or all(reasons.values()):
+        rule = f'include={include and list(include)}, exclude={list(exclude)}, kinds={list(kinds)}'
+        first = f' ({names[0]} is left as the first)' if names and include is None else ''
+        raise ValueError(
+            f'The rule {rule} must match at least one convolution of {type(network).__name__}, and '
+            f'{idle or "the whole of it"} matches none; its convolutions are named {_abridged(names)}{first}.'
+        )
+    return reasons
+
+
+def _replace(network: nn.Module, factory: Callable[[nn.Conv2d], nn.Module], reasons: Mapping[str, str]) -> None:
+    """Replaces the convolutions that have no reason to stay; a shared one by a shared layer."""
+    chosen = [name for name, reason in reasons.items() if not reason]
+    made: dict[nn.Conv2d, nn.Module] = {}
+    for conv in map(network.get_submodule, chosen):  # all are made before one is replaced: any may be refused
+        if conv not in made:
+            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad).train(conv.training)
+    for name in chosen:
+        parent, _, child = name.rpartition('.')
+        setattr(network.get_submodule(parent), child, made[network.get_submodule(name)])
+
+
+@torch.no_grad()
+def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
+    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel.
+
+    What a subclass computes is seen by running it, at two sizes, of which SAME padding shares one unevenly.
+    """
+    if 'weight' not in conv._parameters or nn.parameter.is_lazy(conv.weight):
+        return None  # the kernel is computed from other parameters, or not there yet
+    if type(conv) in (nn.Conv2d, Conv2dSame):
+        return conv.padding
+    possible = {} if conv.weight.is_meta else {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
+    for more in (0, 1):
+        each = zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
+        shape = conv.in_channels, *(step * (gap * (k - 1) + 3) + more for step, gap, k in each)
+        x = torch.linspace(-9, 9, prod(shape)).sin().view(1, *shape).to(conv.weight)
+        for padding, forward in list(possible.items()):
+            expected, y = forward(conv, x), conv.forward(x)
+            if expected.shape != y.shape or (y - expected).abs().max() > 1e-4 * expected.abs().max():
+                del possible[padding]
+    return next(iter(possible), None)
 
 
 def _abridged(names: Sequence[str], limit: int = 6) -> str:

@@ -7,23 +7,22 @@ computed from the sample itself, and convolves the sample with the mixture (sect
     W(x)   = sum_k pi_k(x) W_k          b(x) = sum_k pi_k(x) b_k
     y      = W(x) * x + b(x)            one ordinary convolution
 
-:class:`KernelAttention` is the first line, and :func:`~dyconv_pose.layers.execution.convolve_mixture` the other two, in
-the way that is quickest for the batch at hand; :class:`DyConv2d` holds the kernels and joins them.
+:class:`KernelAttention` is the first line, :func:`aggregate` the second, :func:`convolve_per_sample` the third, and
+:class:`DyConv2d` joins them. On a CPU, :mod:`dyconv_pose.layers.cpu` computes the last two lines at once, faster.
 
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width.
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.utils import _pair
 
-from .execution import convolve_mixture
+from .base import DynamicConv2d
+from .cpu import rule
+from .cpu.tile_forms import TILINGS
+from .cpu.tiles import convolve_in_tiles
+from .forms import branches, product, single, without_autocast
 from .geometry import Geometry
-
-_PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 
 
 class KernelAttention(nn.Module):
@@ -37,201 +36,136 @@ class KernelAttention(nn.Module):
         num_kernels: K.
         reduction: C_in divided by the width of the hidden layer.
         temperature: tau.
-        device: Of the parameters.
-        dtype: Of the parameters.
+        **where: ``device`` and ``dtype`` of the parameters.
 
     Raises:
         ValueError: An argument is out of its range.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        num_kernels: int = 4,
-        reduction: int = 4,
-        temperature: float = 30.0,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        self, in_channels: int, num_kernels: int = 4, reduction: int = 4, temperature: float = 30.0, **where: object
     ) -> None:
         super().__init__()
-        if num_kernels < 1:
-            raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
         if reduction < 1:
             raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
         if not temperature > 0:
             raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
-        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), device=device, dtype=dtype)
-        self.excite = nn.Linear(self.squeeze.out_features, num_kernels, device=device, dtype=dtype)
-        self.register_buffer('temperature', torch.tensor(float(temperature), device=device, dtype=dtype))
+        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), **where)
+        self.excite = nn.Linear(self.squeeze.out_features, num_kernels, **where)
+        self.register_buffer('temperature', torch.tensor(float(temperature), **where))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
-        # As a sum: the gradient of a mean would be written out in the size of x before it is added. Float16 can't hold
-        # the sum.
-        pooled = (
-            x.mean(dim=(2, 3)) if x.dtype == torch.float16 else x.sum(dim=(2, 3)) / x.shape[2:].numel()
-        )  # (B, C_in)
-        logits = self.excite(F.relu(self.squeeze(pooled)))  # (B, K)
+        logits = self.excite(F.relu(self.squeeze(pooled(x))))  # (B, K)
         # At least in float32: a small tau would carry float16 logits beyond their range.
         return torch.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)) / self.temperature, dim=1)
 
+    @torch.no_grad()
+    def fold_temperature(self) -> None:
+        """Moves tau, which divides the logits, into the last layer's weights; it is one afterwards."""
+        for parameter in self.excite.parameters():
+            parameter.copy_(parameter.double() / self.temperature.double())
+        self.temperature.fill_(1.0)
 
-class DyConv2d(nn.Module):
-    """A 2-D convolution whose kernel is a per-sample mixture of K kernels; a drop-in for :class:`torch.nn.Conv2d`.
 
-    It takes ``nn.Conv2d``'s arguments in ``nn.Conv2d``'s order, three of its own, and ``device`` and ``dtype`` by name.
-    With K = 1 it computes what ``nn.Conv2d`` computes.
+def pooled(x: Tensor) -> Tensor:
+    """Averages features (B, C, H, W) over all places: (B, C)."""
+    # As a sum: the gradient of a mean would be written out in the size of x before it is added. Float16 can't hold
+    # the sum.
+    if x.requires_grad and x.dtype != torch.float16 and not torch.jit.is_tracing():  # a trace would keep H * W
+        return x.sum(dim=(2, 3)) / x.shape[2:].numel()
+    return x.mean(dim=(2, 3))
+
+
+def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
+    """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
 
     Args:
-        in_channels: C_in.
-        out_channels: C_out.
-        kernel_size: Height and width of the kernels, or one number for both.
-        stride: Step of the convolution.
-        padding: Rows and columns added on each side, or ``'same'`` or ``'valid'``.
-        dilation: Spacing of the kernel's elements.
-        groups: G, blocked connections from input to output channels.
-        bias: Whether each kernel has a bias.
-        padding_mode: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``.
-        num_kernels: K.
-        reduction: C_in over the attention's hidden width.
-        temperature: tau, at which training starts.
-        device: Of the parameters.
-        dtype: Of the parameters.
+        attention: (B, K).
+        bank: (K, ...), in the type of ``attention``.
+
+    Returns:
+        (B, ...), in the type of both, under autocast too.
+    """
+    with without_autocast(bank.device.type):
+        return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])  # one product, which FLOP counters see
+
+
+def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolves sample b of x with kernel b, and adds bias b.
+
+    Args:
+        x: (B, C_in, H, W).
+        weight: (B, C_out, C_in / G, k, k).
+        bias: (B, C_out) or ``None``.
+        geometry: Stride, padding, dilation and groups.
+
+    Returns:
+        (B, C_out, H_out, W_out).
+    """
+    form, g = rule.choose_form(x, geometry, is_mixture=False), geometry
+    if form in ('single', 'product'):
+        return (single if form == 'single' else product)(x, weight, bias, geometry)
+    # All samples side by side as the channels of one, which B * G groups keep apart.
+    joined, bias = x.flatten(0, 1).unsqueeze(0), None if bias is None else bias.flatten()
+    y = F.conv2d(joined, weight.flatten(0, 1), bias, g.stride, g.padding, g.dilation, len(x) * g.groups)
+    return y.squeeze(0).unflatten(0, (len(x), -1))
+
+
+def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``, in the form that suits it best.
+
+    Args:
+        x: (B, C_in, H, W).
+        attention: (B, K).
+        bank: (K, C_out, C_in / G, k, k).
+        bias: (K, C_out), mixed as the kernels are, or ``None``.
+        geometry: Stride, padding, dilation and groups.
+
+    Returns:
+        (B, C_out, H_out, W_out), in the type of x or of autocast.
+    """
+    form, attention = rule.choose_form(x, geometry), attention.to(bank.dtype)
+    if form == 'branches':
+        return branches(x, attention, bank, bias, geometry)
+    mixed_bias = None if bias is None else aggregate(attention, bias)  # (B, C_out)
+    if form in TILINGS:
+        return convolve_in_tiles(x, attention, bank, mixed_bias, geometry, form)
+    return convolve_per_sample(x, aggregate(attention, bank), mixed_bias, geometry)
+
+
+class DyConv2d(DynamicConv2d):
+    """The paper's dynamic convolution; a drop-in for :class:`torch.nn.Conv2d`, and with K = 1 the same function.
+
+    Args:
+        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
+        reduction: C_in over the attention's hidden width; 4 in the paper.
+        temperature: tau, at which training starts; 30 in the paper.
 
     Attributes:
-        weight: The kernel bank, (K, C_out, C_in / G, kernel height, kernel width).
-        bias: (K, C_out), or ``None``.
         attention: The :class:`KernelAttention` that maps x to pi.
 
     Raises:
         ValueError: An argument is out of its range.
     """
 
-    # Read by MMCV's ConvModule, as of any convolution.
-    transposed = False
-    output_padding = (0, 0)
+    aggregate = staticmethod(aggregate)
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = 0,
-        dilation: int | tuple[int, int] = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = 'zeros',
-        num_kernels: int = 4,
-        reduction: int = 4,
-        temperature: float = 30.0,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f'groups must divide in_channels and out_channels, got groups={groups}, in_channels={in_channels}, '
-                f'out_channels={out_channels}: choose a common divisor.'
-            )
-        if padding_mode not in _PADDING_MODES:
-            raise ValueError(f'padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}.')
-        if isinstance(padding, str) and padding not in ('same', 'valid'):
-            raise ValueError(f"padding must be a number, a pair, 'same' or 'valid', got {padding!r}.")
-        if padding == 'same' and _pair(stride) != (1, 1):
-            raise ValueError(f"padding='same' needs stride 1, got stride={stride}: give the padding as a number.")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
-        self.padding = padding if isinstance(padding, str) else _pair(padding)
-        self.padding_mode = padding_mode
-        self.num_kernels = num_kernels
-        where = dict(device=device, dtype=dtype)
-        attention = KernelAttention(in_channels, num_kernels, reduction, temperature, **where)
-        bank = (num_kernels, out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = nn.Parameter(torch.empty(bank, **where))
-        self.bias = nn.Parameter(torch.empty(num_kernels, out_channels, **where)) if bias else None
-        self.attention = attention
-        self.init_weights()
+    def build_attention(self, reduction: int = 4, temperature: float = 30.0, **where: object) -> nn.Module:
+        """Makes the :class:`KernelAttention`."""
+        return KernelAttention(self.in_channels, self.num_kernels, reduction, temperature, **where)
 
-    def init_weights(self) -> None:
-        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
+    def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
+        """Mixes the kernels and convolves; subclasses with an ``aggregate`` of their own make their kernels by it."""
+        if self.aggregate is aggregate:
+            return convolve_mixture(x, attention, self.weight, self.bias, geometry)
+        attention = attention.to(self.weight.dtype)
+        bias = None if self.bias is None else self.aggregate(attention, self.bias)
+        return convolve_per_sample(x, self.aggregate(attention, self.weight), bias, geometry)
 
-        The fans are those of one kernel: initialising the five-dimensional bank at once would misread them.
-        """
-        for kernel in self.weight:
-            nn.init.kaiming_normal_(kernel.data, mode='fan_out', nonlinearity='relu')
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (B, C_in, H, W), or one sample (C_in, H, W), to (B, C_out, H_out, W_out) as ``nn.Conv2d`` does."""
-        if x.dim() == 3:
-            return self(x.unsqueeze(0)).squeeze(0)
-        attention = self.attention(x)  # (B, K)
-        x, padding = self._pad(x)
-        geometry = Geometry(self.weight.shape[1:], self.stride, padding, self.dilation, self.groups)
-        return convolve_mixture(x, attention, self.weight, self.bias, geometry)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        """As any module, with the bank shown flat: ``to(memory_format=channels_last)`` would refuse five dimensions."""
-
-        def apply(tensor: Tensor) -> Tensor:
-            return fn(tensor.flatten(1)).unflatten(1, tensor.shape[1:]) if tensor.dim() == 5 else fn(tensor)
-
-        return super()._apply(apply, recurse)
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
-        """Loads this layer's state; of a static convolution, K copies of its kernel, the attention staying as it is.
-
-        Since attention weights sum to one, the layer then computes what the static convolution did (a warm start).
-
-        Raises:
-            ValueError: The state is that of a layer with another K.
-        """
-        weight = state_dict.get(prefix + 'weight')
-        if weight is not None and weight.dim() == 5 and len(weight) != self.num_kernels:
-            raise ValueError(
-                f'The number of kernels K must be that of the checkpoint: {prefix[:-1] or "this layer"} has '
-                f'K={self.num_kernels} and the checkpoint K={len(weight)}: set num_kernels={len(weight)} in conv_cfg, '
-                'or start from a static checkpoint, which fits every K.'
-            )
-        if weight is not None and weight.dim() == 4:
-            for key in (prefix + 'weight', prefix + 'bias'):
-                if key in state_dict:
-                    state_dict[key] = torch.stack([state_dict[key]] * self.num_kernels)
-            state_dict.update(self.attention.state_dict(prefix=prefix + 'attention.'))
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _pad(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Pads x by hand where the convolution can't, and returns what padding is left for the convolution."""
-        if self.padding == 'valid':
-            return x, (0, 0)
-        if self.padding != 'same':
-            if self.padding_mode == 'zeros':
-                return x, self.padding
-            (top, left), (bottom, right) = self.padding, self.padding
-        else:
-            total_h, total_w = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
-            top, left = total_h // 2, total_w // 2
-            bottom, right = total_h - top, total_w - left
-            if self.padding_mode == 'zeros' and (top, left) == (bottom, right):
-                return x, (top, left)
-        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
-        return F.pad(x, (left, right, top, bottom), mode=mode), (0, 0)
-
-    def extra_repr(self) -> str:
-        """What ``print(layer)`` shows."""
-        parts = [f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}']
-        if self.padding not in ((0, 0), 'valid'):
-            parts.append(f'padding={self.padding!r}')
-        if self.dilation != (1, 1):
-            parts.append(f'dilation={self.dilation}')
-        if self.groups != 1:
-            parts.append(f'groups={self.groups}')
-        if self.bias is None:
-            parts.append('bias=False')
-        if self.padding_mode != 'zeros':
-            parts.append(f'padding_mode={self.padding_mode!r}')
-        return ', '.join([*parts, f'num_kernels={self.num_kernels}'])
+    @property
+    def is_mixture(self) -> bool:
+        """Whether a subclass has left the mixture, and the convolution with it, as they are."""
+        kind = type(self)
+        own = (kind.convolve, kind.forward, kind.padded) == (DyConv2d.convolve, DyConv2d.forward, DyConv2d.padded)
+        return own and self.aggregate is aggregate

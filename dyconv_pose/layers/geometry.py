@@ -13,10 +13,7 @@ class Geometry:
 
     Attributes:
         kernel_shape: (C_out, C_in / G, k, k).
-        stride: Vertical and horizontal step.
-        padding: Zero rows and columns added on each side.
-        dilation: Vertical and horizontal spacing of the kernel's elements.
-        groups: G.
+        stride, padding, dilation, groups: As ``F.conv2d`` takes them, vertical before horizontal.
     """
 
     kernel_shape: Sequence[int]
@@ -31,7 +28,7 @@ class Geometry:
         return self.kernel_shape[1] * self.kernel_shape[2] * self.kernel_shape[3]
 
     @property
-    def is_product(self) -> bool:
+    def is_matmul(self) -> bool:
         """Whether it is a matrix product of channels at each position that it takes: 1x1, ungrouped, unpadded."""
         return tuple(self.kernel_shape[2:]) == (1, 1) and self.groups == 1 and not any(self.padding)
 

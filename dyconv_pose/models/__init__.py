@@ -1,11 +1,14 @@
 """Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
 
 from dyconv_pose import registration  # noqa: F401  MMPose, importable
+from dyconv_pose.moved import getattr_of
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
-from .dynamic import dynamic, make_dynamic
+from .dynamic import dynamic
 from .heads import BottleneckHead
+from .input_size import check_input_size
+from .separable import SeparableFPN, SeparableHead
 from .warm_start import WarmStart
 
 __all__ = [
@@ -14,7 +17,11 @@ __all__ = [
     'DyMobileNetV2',
     'DyMobileNetV3',
     'DyResNet',
+    'SeparableFPN',
+    'SeparableHead',
     'WarmStart',
+    'check_input_size',
     'dynamic',
-    'make_dynamic',
 ]
+
+__getattr__ = getattr_of(__name__)

@@ -84,9 +84,9 @@ def test_options_of_training(run_tool, data, tmp_path, case):
     assert_one_sentence(*run_tool('train.py', config, '--cfg-options', option), *parts)
 
 
-@pytest.mark.parametrize('tool', ['train.py', 'check_dataset.py'])
+@pytest.mark.parametrize('tool', ['train.py', 'dataset_converters/check_dataset.py'])
 def test_missing_config(run_tool, tool):
-    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'configs/')
+    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'docs/models.md')
 
 
 def test_config_that_is_no_python(run_tool, tmp_path):
@@ -135,10 +135,10 @@ def test_annotations(run_tool, own_data, tmp_path, case):
     spoil(content)
     write_annotations(own_data, content)
     config = write_config(tmp_path / 'config.py', own_data)
-    remedy = f'tools/check_dataset.py {config}'
+    remedy = f'tools/dataset_converters/check_dataset.py {config}'
     assert_one_sentence(*run_tool('train.py', config), 'person_keypoints_train2017.json', remedy, *parts)
     assert not (tmp_path / 'work_dirs').exists()
-    status, output = run_tool('check_dataset.py', config)
+    status, output = run_tool('dataset_converters/check_dataset.py', config)
     assert status == 1
     assert 'Traceback' not in output
 
@@ -167,7 +167,7 @@ def test_unreadable_image_in_training(run_tool, own_data, tmp_path, how, num_wor
     status, output = run_tool(
         'train.py', config, '--work-dir', 'work', '--cfg-options', f'train_dataloader.num_workers={num_workers}'
     )
-    parts = ['train2017/000000000002.jpg', reason, f'tools/check_dataset.py {config} --images']
+    parts = ['train2017/000000000002.jpg', reason, f'tools/dataset_converters/check_dataset.py {config} --images']
     assert_one_sentence(status, output, *parts)
 
 
@@ -238,11 +238,11 @@ def test_warnings_do_not_stop_and_undefined_scores_are_explained(run_tool, own_d
     config = write_config(tmp_path / 'config.py', own_data, train_cfg=dict(max_epochs=1, val_interval=1))
     status, output = run_tool('train.py', config, '--gt-boxes', '--amp', '--work-dir', 'work')
     assert (status or 0) == 0, output[-2000:]
-    warnings = [line for line in output.splitlines() if 'WARNING - Check of the' in line]
-    assert len(warnings) == 2
-    assert 'train data' in warnings[0] and '(annotation 3)' in warnings[0]
-    assert 'val data' in warnings[1] and 'AP (L) and AR (L) will be -1' in warnings[1]
     assert 'AP (L), AR (L) of -1 means "undefined"' in output
+    status, output = run_tool('dataset_converters/check_dataset.py', config, '--gt-boxes')
+    assert status == 0
+    assert 'No errors; 2 kinds of warning' in output
+    assert 'annotation 3' in output and 'area-range' in output
 
 
 @pytest.mark.slow
@@ -260,3 +260,12 @@ def test_the_command_itself(own_data, tmp_path, how):
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert_one_sentence(done.returncode, done.stdout + done.stderr, '000000000002.jpg')
+
+
+def test_config_of_an_older_version(tmp_path, data):
+    """It names the package in custom_imports, which registered everything then."""
+    from dyconv_pose.apis import load_config
+
+    imports = dict(imports=['dyconv_pose', 'json'], allow_failed_imports=False)
+    config = load_config(write_config(tmp_path / 'config.py', data, custom_imports=imports))
+    assert config.custom_imports.imports == ['dyconv_pose.registration', 'json']

@@ -10,8 +10,8 @@ from small_network import CONV_CFG, stir
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.deploy.fold import PLANS, Plan
-from dyconv_pose.deploy.layers import DeployedDyConv2d
+from dyconv_pose.deploy.fold import PURPOSES
+from dyconv_pose.deploy.layers import DeployedConv2d
 from dyconv_pose.deploy.storage import store_weights, stored
 from dyconv_pose.layers import DyConv2d, dynamic_layers
 
@@ -53,7 +53,7 @@ def test_deployed_networks_are_the_same_function(name):
     before = {key: value.clone() for key, value in network.state_dict().items()}
     expected = last(network(x))
     assert expected.std() > 1e-3
-    for plan in (*PLANS, Plan('mixed', 'product', 'grouped', 'sum')):
+    for plan in PURPOSES:
         deployed = to_deploy(network, plan)
         assert distance(last(deployed(x)), expected) < 1e-12
         assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
@@ -80,7 +80,7 @@ def test_deployed_networks_are_the_same_function(name):
     ids=str,
 )
 @torch.no_grad()
-def test_every_form_of_every_geometry(arguments):
+def test_every_geometry_run_exported_and_traced(arguments):
     layer = DyConv2d(*arguments, num_kernels=3, temperature=0.7).double()
     nn.init.normal_(layer.attention.excite.weight, std=3)
     if layer.bias is not None:
@@ -88,10 +88,12 @@ def test_every_form_of_every_geometry(arguments):
     scale, shift = torch.randn(2, layer.out_channels, dtype=torch.float64)
     x = torch.randn(5, 8, 9, 7, dtype=torch.float64)
     expected = torch.cat([layer(one[None]) for one in x]) * scale[:, None, None] + shift[:, None, None]
-    for form in ('grouped', 'product', 'mixed') if layer.groups == 1 else ('grouped', 'mixed'):
+    for split in (False, True):
+        deployed = DeployedConv2d(layer, scale, shift, split)
+        program = torch.export.export(deployed, (x,), dynamic_shapes=({0: torch.export.Dim('batch')},), strict=False)
         for batch in (1, 5):
-            found = DeployedDyConv2d(layer, form, scale, shift)(x[:batch])
-            assert distance(found, expected[:batch]) < 1e-12, (form, batch)
+            for run in (deployed, program.module(), torch.jit.trace(deployed, x[:1])):
+                assert distance(run(x[:batch]), expected[:batch]) < 1e-12, (split, batch)
 
 
 def test_transposed_convolutions_with_groups_fold():
@@ -123,17 +125,17 @@ def test_what_stays_in_torch_is_channels_last(name):
 
 def test_a_layer_alone_is_deployed():
     layer = DyConv2d(4, 4, 3)
-    assert isinstance(to_deploy(layer), DeployedDyConv2d)
+    assert isinstance(to_deploy(layer), DeployedConv2d)
 
 
-@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('plan', PURPOSES)
 @pytest.mark.parametrize('name', ['resnet10', 'head-b', 'head-a'])
 def test_torch_export(name, plan):
     check_torch_export(name, plan)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('plan', PURPOSES)
 @pytest.mark.parametrize('name', sorted(set(NETWORKS) - {'resnet10', 'head-b', 'head-a'}))
 def test_torch_export_of_the_others(name, plan):
     check_torch_export(name, plan)
@@ -170,7 +172,7 @@ def check_torch_compile(name, backend):
     assert distance(last(compiled(x)), last(network(x))) < 1e-12
 
 
-@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('plan', PURPOSES)
 @torch.no_grad()
 def test_weights_in_fewer_bits(plan):
     """Stored weights against those that they stand for, computed with in the plain network."""
@@ -196,7 +198,7 @@ def test_int8_is_within_half_a_step(axis):
         assert ((one * scale - tensor).abs() <= scale * 0.501).all()
 
 
-@pytest.mark.parametrize('plan', PLANS)
+@pytest.mark.parametrize('plan', PURPOSES)
 @pytest.mark.parametrize('conv', ['ConvWS', 'ConvAWS'])
 def test_convolutions_that_normalise_their_kernels_keep_their_normalisation(conv, plan):
     network = stir(ConvModule(4, 8, 3, conv_cfg=dict(type=conv), norm_cfg=dict(type='BN')).double())
@@ -221,17 +223,13 @@ def test_a_convolution_in_two_places_with_a_normalisation_each():
 
 
 @pytest.mark.parametrize('batch', [1, 3])
-def test_the_rule_with_kernels_mixed_as_a_sum(batch):
+def test_one_sample_without_batch_dimension(batch):
     layer, x = stir(DyConv2d(4, 4, 3).double()), torch.randn(batch, 4, 8, 8, dtype=torch.float64)
-    deployed = to_deploy(layer, Plan('rule', 'rule', 'rule', 'sum'))
+    deployed = to_deploy(layer, 'batch_1')
     torch.testing.assert_close(deployed(x), layer(x), rtol=0, atol=1e-9)
     torch.testing.assert_close(deployed(x[0]), layer(x[0]), rtol=0, atol=1e-9)
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="plan must be one of .*, got 'cuda'"):
+    with pytest.raises(ValueError, match="purpose must be one of .*, got 'cuda'"):
         to_deploy(nn.Conv2d(1, 1, 1), 'cuda')
-    with pytest.raises(ValueError, match='aggregation must be one of'):
-        DeployedDyConv2d(DyConv2d(4, 4, 3), aggregation='mean')
-    with pytest.raises(ValueError, match='form must be one of'):
-        DeployedDyConv2d(DyConv2d(4, 4, 3, groups=2), 'product')

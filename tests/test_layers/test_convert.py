@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dyconv_pose.layers import DyConv2d, convert_convs, dynamic_layers, warm_start_state
+from dyconv_pose.layers import DyConv2d, dynamic_layers, make_dynamic, warm_start_state
 from dyconv_pose.layers.convert import kind_of
 
 
@@ -20,29 +20,16 @@ def static_network() -> nn.Module:
     ).double()
 
 
-def make_dynamic(network: nn.Module, num_kernels: int = 4, **rule) -> list[str]:
-    def factory(conv):
-        return DyConv2d(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            conv.bias is not None,
-            conv.padding_mode,
-            num_kernels=num_kernels,
-            temperature=1.0,
-        )
-
-    return convert_convs(network, factory, **rule)
+def convert(network: nn.Module, num_kernels: int = 4, **rule) -> list[str]:
+    """By default all convolutions, the first too."""
+    arguments = dict(num_kernels=num_kernels, temperature=1.0)
+    return list(make_dynamic(network, **{'include': ['*'], **rule}, **arguments).converted)
 
 
 def dynamic_network(num_kernels: int = 4, **rule) -> nn.Module:
     """The dynamic twin, its attention far from uniform."""
     network = static_network()
-    make_dynamic(network, num_kernels, **rule)
+    convert(network, num_kernels, **rule)
     for _, layer in dynamic_layers(network):
         nn.init.normal_(layer.attention.excite.weight, std=3.0)
         nn.init.normal_(layer.attention.excite.bias, std=3.0)
@@ -83,7 +70,7 @@ class TestRule:
     )
     def test_picks(self, rule, expected):
         network = static_network()
-        assert make_dynamic(network, **rule) == expected
+        assert convert(network, **rule) == expected
         assert [name for name, _ in dynamic_layers(network)] == expected
 
     def test_kinds(self):
@@ -106,12 +93,12 @@ class TestRule:
     def test_mistakes(self, rule, message):
         network = static_network()
         with pytest.raises(ValueError, match=message):
-            make_dynamic(network, **rule)
+            convert(network, **rule)
         assert not list(dynamic_layers(network))
 
     def test_network_without_convolutions(self):
         with pytest.raises(ValueError, match='it has none'):
-            make_dynamic(nn.Sequential(nn.Linear(3, 3)))
+            convert(nn.Sequential(nn.Linear(3, 3)))
 
 
 class TestLoadingAStaticState:
@@ -191,14 +178,14 @@ class TestLoadingADynamicState:
 def test_a_layer_under_two_names_stays_one_layer():
     conv = nn.Conv2d(3, 3, 1)
     network = nn.ModuleDict(dict(a=conv, b=conv))
-    assert make_dynamic(network) == ['a', 'b']
+    assert convert(network) == ['a', 'b']
     assert network['a'] is network['b']
     assert isinstance(network['a'], DyConv2d)
 
 
 def test_an_exclusion_of_nothing_is_refused():
     with pytest.raises(ValueError, match=r"\['misspelt'\] matches none"):
-        make_dynamic(static_network(), exclude=['3', 'misspelt'])
+        convert(static_network(), exclude=['3', 'misspelt'])
 
 
 class TestWarmStartState:

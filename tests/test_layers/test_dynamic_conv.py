@@ -3,11 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import ConvModule
 from torch import nn
 
-from dyconv_pose.layers import DyConv2d, KernelAttention
-from dyconv_pose.layers.execution import forced_form
+from benchmarks.forced_form import forced_form
+from dyconv_pose.layers import Conv2dSame, DyConv2d, KernelAttention
 
 GEOMETRIES = [
     dict(in_channels=6, out_channels=4, kernel_size=1),
@@ -23,6 +22,16 @@ GEOMETRIES = [
     dict(in_channels=6, out_channels=4, kernel_size=3, padding=(1, 2), padding_mode='reflect'),
     dict(in_channels=6, out_channels=4, kernel_size=3, padding=1, stride=2, padding_mode='replicate', bias=False),
 ]
+
+
+#: SAME padding at any stride, as TensorFlow pads.
+SAME = [
+    dict(in_channels=6, out_channels=4, kernel_size=3, stride=2, padding='same'),
+    dict(in_channels=6, out_channels=6, kernel_size=(5, 2), stride=(3, 2), padding='same', groups=6, bias=False),
+    dict(in_channels=6, out_channels=4, kernel_size=3, stride=2, dilation=(1, 2), padding='same', groups=2),
+    dict(in_channels=6, out_channels=4, kernel_size=1, stride=3, padding='same'),
+]
+GEOMETRIES += SAME
 
 
 def definition(layer: DyConv2d, x: torch.Tensor) -> torch.Tensor:
@@ -43,7 +52,8 @@ def definition(layer: DyConv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 def static_twin(layer: DyConv2d) -> nn.Conv2d:
-    return nn.Conv2d(
+    conv = nn.Conv2d if layer.padding != 'same' or layer.stride == (1, 1) else Conv2dSame
+    return conv(
         layer.in_channels,
         layer.out_channels,
         layer.kernel_size,
@@ -145,32 +155,6 @@ def test_attention_sums_to_one_and_flattens_with_temperature():
     assert flat.max() - flat.min() < 0.5 * (sharp.max() - sharp.min())
 
 
-def test_each_kernel_starts_as_mmcv_starts_a_static_one():
-    static = ConvModule(64, 96, 3).conv.weight
-    dynamic = ConvModule(64, 96, 3, conv_cfg=dict(type='DyConv2d', num_kernels=6)).conv.weight
-    assert dynamic.shape == (6, *static.shape)
-    for kernel in dynamic:
-        assert kernel.std().item() == pytest.approx(static.std().item(), rel=0.03)
-        assert kernel.mean().item() == pytest.approx(0, abs=0.03 * static.std().item())
-    assert not torch.equal(dynamic[0], dynamic[1])
-
-
-def test_conv_cfg_works_in_conv_module():
-    module = ConvModule(
-        8,
-        8,
-        3,
-        padding=1,
-        groups=8,
-        conv_cfg=dict(type='DyConv2d', num_kernels=2, reduction=2, temperature=5),
-        norm_cfg=dict(type='BN'),
-    )
-    assert isinstance(module.conv, DyConv2d)
-    assert (module.conv.num_kernels, module.conv.attention.squeeze.out_features) == (2, 4)
-    assert module.conv.bias is None  # a normalisation follows
-    assert module(torch.randn(2, 8, 5, 5)).shape == (2, 8, 5, 5)
-
-
 def test_temperature_is_in_the_checkpoint():
     layer = DyConv2d(4, 4, 1, temperature=30)
     layer.attention.temperature.fill_(7.5)
@@ -251,7 +235,6 @@ def test_whole_layer_in_half_precision(dtype):
         (dict(groups=3), 'groups must divide'),
         (dict(padding_mode='mirror'), "got 'mirror'"),
         (dict(padding='full'), "got 'full'"),
-        (dict(padding='same', stride=2), "padding='same' needs stride 1"),
     ],
 )
 def test_mistakes_are_named(kwargs, words):

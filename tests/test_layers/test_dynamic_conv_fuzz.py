@@ -9,27 +9,25 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyconv_pose.layers import DyConv2d
+from dyconv_pose.layers import Conv2dSame, DyConv2d
 
 LAYOUTS = ('contiguous', 'channels_last', 'transposed', 'strided', 'expanded')
 
 
 @st.composite
 def cases(draw):
-    """A layer in double precision, and an input that it can take; also a batch of none and a picture of one pixel."""
+    """A layer in double precision, and an input that it can take; also an empty batch and an image of one pixel."""
     groups = draw(st.integers(1, 4))
     c_in, c_out = groups * draw(st.integers(1, 4)), groups * draw(st.integers(1, 4))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     padding = draw(st.one_of(st.tuples(st.integers(0, 3), st.integers(0, 3)), st.just('valid'), st.just('same')))
-    if padding == 'same':
-        stride = (1, 1)
     mode = draw(st.sampled_from(['zeros', 'reflect', 'replicate', 'circular']))
     pad = padding if isinstance(padding, tuple) else (0, 0)
     extents = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     at_least = [max(e + 1 - 2 * p, 1) for e, p in zip(extents, pad, strict=True)]
-    if mode != 'zeros':  # PyTorch pads by less than the picture's size
+    if mode != 'zeros':  # PyTorch pads by less than the image's size
         wide = [(e + 1) // 2 for e in extents] if padding == 'same' else pad
         at_least = [max(size, p + 1) for size, p in zip(at_least, wide, strict=True)]
     size = [size + draw(st.integers(0, 5)) for size in at_least]
@@ -60,7 +58,8 @@ def laid_out(x, layout):
 
 def static_layer(layer, attention):
     """The static convolution that one sample meets."""
-    static = torch.nn.Conv2d(
+    conv = Conv2dSame if layer.padding == 'same' else torch.nn.Conv2d
+    static = conv(
         layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation,
         layer.groups, layer.bias is not None, layer.padding_mode,
     ).double()  # fmt: skip

@@ -1,13 +1,18 @@
 """Every form of running a dynamic convolution against one sample after the other in double precision."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from dyconv_pose.layers import DyConv2d, depthwise, execution, tile_forms
-from dyconv_pose.layers.execution import FORMS, choose_form, convolve_mixture, forced_form
-from dyconv_pose.layers.geometry import Geometry
-from dyconv_pose.layers.tiles import convolve_tiled
+from benchmarks.forced_form import forced_form
+from dyconv_pose.layers import DyConv2d, Geometry
+from dyconv_pose.layers.cpu import depthwise, tile_forms
+from dyconv_pose.layers.cpu.rule import FORMS, choose_form
+from dyconv_pose.layers.cpu.tiles import convolve_tiled
+from dyconv_pose.layers.dynamic_conv import convolve_mixture
 
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 CHANNELS = 6
@@ -191,11 +196,23 @@ def test_the_rule_for_products_and_other_devices():
     assert choose_form(torch.empty(2, CHANNELS, 8, 6, device='meta'), GEOMETRIES['dense']) == 'grouped'
 
 
-def test_a_forced_form_ends_with_its_block():
-    geometry, x = GEOMETRIES['depthwise'], torch.empty(2, CHANNELS, 8, 6)
-    with pytest.raises(RuntimeError, match='inner'), forced_form('grouped'):
-        assert choose_form(x, geometry) == 'grouped'
-        raise RuntimeError('inner')
-    assert execution._forced is None
-    with pytest.raises(ValueError, match="got 'fast'"), forced_form('fast'):
-        pass
+@pytest.mark.parametrize('memory_format', FORMATS)
+@pytest.mark.parametrize('name', ['pointwise', 'depthwise, stride 2', 'dense, uneven', 'groups'])
+def test_counters_of_flops_see_the_tiles(name, memory_format):
+    """Forward B times those of one sample, which runs as PyTorch's own operators; backward as counted by hand."""
+    geometry = GEOMETRIES[name]
+
+    def flops(batch):
+        tensors = operands(geometry, batch=batch, memory_format=memory_format)
+        with FlopCounterMode(display=False) as forward:
+            y = convolve_mixture(*tensors, geometry)
+        with FlopCounterMode(display=False) as backward:
+            y.sum().backward()
+        return forward.get_total_flops(), backward.get_total_flops()
+
+    (forward, backward), (one, _) = flops(3), flops(1)
+    assert forward == 3 * one > 0
+    positions = math.prod(geometry.output_size(torch.empty(1, CHANNELS, 9, 7)))
+    kernels = 3  # K, which counts once for mixing again and twice for its gradients
+    bias = 2 * 2 * 3 * kernels * geometry.kernel_shape[0]
+    assert backward == 2 * 3 * math.prod(geometry.kernel_shape) * (3 * kernels + 2 * positions) + bias

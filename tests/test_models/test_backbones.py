@@ -6,6 +6,7 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from dyconv_pose.layers import DyConv2d, dynamic_layers
+from dyconv_pose.models import DyMobileNetV2, DyMobileNetV3, DyResNet
 
 CONV_CFG = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 
@@ -73,8 +74,8 @@ def test_parameter_counts(cfg, static, dynamic):
     def millions(network):
         return sum(p.numel() for p in network.parameters()) / 1e6
 
-    assert millions(build(cfg)) == pytest.approx(static, abs=0.006)
-    assert millions(build(cfg, conv_cfg=CONV_CFG)) == pytest.approx(dynamic, abs=0.006)
+    assert millions(build(cfg, conv_cfg=None)) == pytest.approx(static, abs=0.006)
+    assert millions(build(cfg)) == pytest.approx(dynamic, abs=0.006)
 
 
 @pytest.mark.parametrize('name', ['mobilenetv2-x1.0', 'mobilenetv3-small', 'resnet18'])
@@ -131,9 +132,46 @@ def test_conv_cfg_reaches_any_mmcv_network():
 
 def test_small_s16_is_small_without_its_last_stage():
     whole = build(dict(type='MobileNetV3', arch='small', out_indices=(7,)))
-    ours = build(dict(type='DyMobileNetV3', arch='small-s16'))
+    ours = build(dict(type='DyMobileNetV3', arch='small-s16', conv_cfg=None))
     ours.load_state_dict({key: value for key, value in whole.state_dict().items() if key in ours.state_dict()})
     ours.eval(), whole.eval()
     x = torch.randn(1, 3, 64, 64)
     assert torch.equal(ours(x)[0], whole(x)[0])
     assert ours(x)[0].shape == (1, 48, 4, 4)
+
+
+def test_without_arguments_they_are_the_papers():
+    network = DyMobileNetV2()
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(9.87, abs=0.006)
+    layers = [layer for _, layer in dynamic_layers(network)]
+    assert {(layer.num_kernels, float(layer.temperature)) for layer in layers} == {(4, 30.0)}
+    assert all(layer.attention.squeeze.out_features == max(layer.in_channels // 4, 1) for layer in layers)
+    assert {type(layer) for _, layer in dynamic_layers(DyMobileNetV3())} == {DyConv2d}
+
+
+def test_arguments_by_position_are_mmposes():
+    assert sum(1 for _ in dynamic_layers(DyResNet(18))) == 16
+    half = DyMobileNetV2(0.5, (6,), -1, None)  # the fourth is conv_cfg
+    assert not list(dynamic_layers(half))
+    assert half.out_indices == (6,)
+    with pytest.raises(TypeError):
+        DyResNet(18, depth=18)
+
+
+@pytest.mark.parametrize('conv_cfg', [None, CONV_CFG])
+def test_tensorflows_padding(conv_cfg):
+    """An odd image needs padding on both sides alike, where TensorFlow's padding is PyTorch's; an even one does not."""
+    cfg = dict(type='DyMobileNetV2', conv_cfg=conv_cfg, out_indices=(1,))
+    ours, theirs = build(cfg, padding='same'), build(cfg)
+    ours.load_state_dict(theirs.state_dict())
+    ours.eval(), theirs.eval()
+    odd, even = torch.randn(1, 3, 33, 33), torch.randn(1, 3, 32, 32)
+    assert torch.equal(ours(odd)[0], theirs(odd)[0])
+    assert not torch.allclose(ours(even)[0], theirs(even)[0])
+
+
+def test_last_channels():
+    network = build(dict(type='DyMobileNetV2', conv_cfg=None, widen_factor=1.75, last_channels=1280))
+    assert network(torch.randn(2, 3, 32, 32))[0].shape == (2, 1280, 1, 1)
+    with pytest.raises(ValueError, match="padding must be 'symmetric' or 'same', got 'full'"):
+        build(dict(type='DyMobileNetV2', padding='full'))

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
@@ -14,8 +15,7 @@ from small_network import ROOT
 from torch import nn
 
 from dyconv_pose.apis import build_model, load_config
-from dyconv_pose.layers import DyConv2d, dynamic_layers
-from dyconv_pose.models.dynamic import make_dynamic
+from dyconv_pose.layers import DyConv2d, dynamic_layers, make_dynamic
 
 CONV_CFG = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 
@@ -140,9 +140,9 @@ def test_kernels_start_as_the_static_ones_do(name):
 def test_the_parts_of_an_estimator_start_by_their_own_initialisers():
     head = dict(type='HeatmapHead', in_channels=4, out_channels=17, deconv_out_channels=None)
     init_cfg = [dict(type='Normal', layer='Conv2d', std=0.5, bias=0.25)]
-    backbone = dict(type='DyMobileNetV2', widen_factor=0.35, init_cfg=init_cfg)
+    backbone = dict(type='DyMobileNetV2', widen_factor=0.35, conv_cfg=None, init_cfg=init_cfg)
     network = nn.ModuleDict(dict(backbone=MODELS.build(backbone), head=MODELS.build(head)))
-    make_dynamic(network, CONV_CFG)
+    make_dynamic(network, CONV_CFG, include=['*'])
     big = network.backbone.conv2.conv
     assert big.weight.std().item() == pytest.approx(0.5, rel=0.05)
     final = network.head.final_layer
@@ -212,12 +212,38 @@ class TestCheckpointsOfEstimators:
             network.init_weights()
 
 
+def test_each_kernel_starts_as_mmcv_starts_a_static_one():
+    static = ConvModule(64, 96, 3).conv.weight
+    dynamic = ConvModule(64, 96, 3, conv_cfg=dict(type='DyConv2d', num_kernels=6)).conv.weight
+    assert dynamic.shape == (6, *static.shape)
+    for kernel in dynamic:
+        assert kernel.std().item() == pytest.approx(static.std().item(), rel=0.03)
+        assert kernel.mean().item() == pytest.approx(0, abs=0.03 * static.std().item())
+    assert not torch.equal(dynamic[0], dynamic[1])
+
+
+def test_conv_cfg_works_in_conv_module():
+    module = ConvModule(
+        8,
+        8,
+        3,
+        padding=1,
+        groups=8,
+        conv_cfg=dict(type='DyConv2d', num_kernels=2, reduction=2, temperature=5),
+        norm_cfg=dict(type='BN'),
+    )
+    assert isinstance(module.conv, DyConv2d)
+    assert (module.conv.num_kernels, module.conv.attention.squeeze.out_features) == (2, 4)
+    assert module.conv.bias is None  # a normalisation follows
+    assert module(torch.randn(2, 8, 5, 5)).shape == (2, 8, 5, 5)
+
+
 def test_narrowed_rule_of_a_dynamic_network():
     network = MODELS.build(dict(type='DyMobileNetV2', conv_cfg=CONV_CFG, dynamic_convs=['layer3.*', 'conv1.*']))
     names = [name for name, _ in dynamic_layers(network)]
     assert names
     assert all(name.startswith('layer3.') for name in names)  # conv1 is static by the rule of the class
-    assert not list(dynamic_layers(MODELS.build(dict(type='DyMobileNetV2', dynamic_convs=['layer3.*']))))
+    assert not list(dynamic_layers(MODELS.build(dict(type='DyMobileNetV2', conv_cfg=None, dynamic_convs=['layer3.*']))))
 
 
 @pytest.mark.parametrize(

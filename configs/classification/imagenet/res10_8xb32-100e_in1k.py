@@ -6,6 +6,6 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(type='mmpose.DyResNet', depth=10),
+    backbone=dict(type='mmpose.DyResNet', depth=10, conv_cfg=None),
     head=dict(in_channels=512),
 )

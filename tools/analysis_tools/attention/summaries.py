@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dyconv_pose.engine.attention_log import normalised_entropy
-from dyconv_pose.layers import DyConv2d
+from dyconv_pose.layers import DynamicConv2d
 
 #: A kernel is dead whose largest share in any image is below this part of an equal share, 1 / K.
 DEAD_SHARE = 0.1
@@ -40,7 +40,7 @@ class LayerSummary:
 
     name: str
     num_kernels: int
-    temperature: float
+    temperature: float | None
     output_size_hw: tuple[int, int] | None
     entropy: float
     entropy_of_mean: float
@@ -62,7 +62,7 @@ def kernel_similarity(bank: Tensor) -> Tensor:
 
 
 def summarise_layer(
-    name: str, layer: DyConv2d, pi: Tensor, output_size_hw: tuple[int, int] | None = None
+    name: str, layer: DynamicConv2d, pi: Tensor, output_size_hw: tuple[int, int] | None = None
 ) -> LayerSummary:
     """Summarises one layer.
 
@@ -80,7 +80,7 @@ def summarise_layer(
     return LayerSummary(
         name=name,
         num_kernels=kernels,
-        temperature=float(layer.attention.temperature),
+        temperature=None if layer.temperature is None else float(layer.temperature),
         output_size_hw=output_size_hw,
         entropy=each,
         entropy_of_mean=of_mean,

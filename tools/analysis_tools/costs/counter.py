@@ -23,8 +23,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from dyconv_pose.layers import DyConv2d, dynamic_layers
-from dyconv_pose.layers.products import LINEAR
+from dyconv_pose.layers import DynamicConv2d, dynamic_layers
+from dyconv_pose.layers.cpu.products import LINEAR
 
 from .costs import Complexity, LayerCost
 
@@ -133,7 +133,7 @@ class _Recorder(TorchDispatchMode):
         if func.overloadpacket in FORMULAS:
             kind, formula = FORMULAS[func.overloadpacket]
             name, module = self._running[-1]
-            if kind == 'matrix product' and isinstance(module, DyConv2d):
+            if kind == 'matrix product' and isinstance(module, DynamicConv2d):
                 kind = 'aggregation'
             if flops := formula(*args, **(kwargs or {}), out_val=out):
                 self.flops[name][kind] += flops

@@ -14,7 +14,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-model = dict(head=dict(decoder=codec))
+model = dict(backbone=dict(conv_cfg=None), head=dict(decoder=codec))
 
 train_cfg = dict(max_epochs=12)
 

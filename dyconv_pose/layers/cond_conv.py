@@ -1,0 +1,56 @@
+"""Conditionally parameterised convolution (Yang et al., NeurIPS 2019): experts mixed with sigmoid weights.
+
+It differs from the paper of this project in the attention alone::
+
+    pi(x)  = sigmoid(FC(average pool(x)))       K numbers between zero and one, whose sum is free
+
+Shape letters: B batch, K kernels, C_in channels, H and W height and width.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .dynamic_conv import DyConv2d, pooled
+
+
+class Routing(nn.Module):
+    """CondConv's routing function (section 3 of its paper).
+
+    Args:
+        in_channels: C_in.
+        num_kernels: K.
+        **where: ``device`` and ``dtype`` of the parameters.
+    """
+
+    def __init__(self, in_channels: int, num_kernels: int, **where: object) -> None:
+        super().__init__()
+        self.routing = nn.Linear(in_channels, num_kernels, **where)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
+        logits = self.routing(pooled(x))
+        return torch.sigmoid(logits.to(torch.promote_types(logits.dtype, torch.float32)))
+
+
+class CondConv2d(DyConv2d):
+    """CondConv, a drop-in for :class:`torch.nn.Conv2d`.
+
+    A warm start is exact: the weights of the routing begin at zero, so that pi is the same for every image, and the K
+    copies of the static kernel are divided by its sum. The biases of the routing stay as they are drawn, which lets
+    the copies part.
+
+    Args:
+        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
+
+    Attributes:
+        attention: The :class:`Routing` that maps x to pi.
+    """
+
+    def build_attention(self, **where: object) -> nn.Module:
+        """Makes the :class:`Routing`."""
+        return Routing(self.in_channels, self.num_kernels, **where)
+
+    def start_attention(self) -> dict[str, Tensor]:
+        """The routing's state with its weights at zero."""
+        state = self.attention.state_dict()
+        return state | {'routing.weight': torch.zeros_like(state['routing.weight'])}

@@ -1,0 +1,124 @@
+"""Convolution with mixed kernels in tiles, forward and backward, for CPUs.
+
+A batch has B kernels where a static layer has one. Made all at once they fill memory that is new to the process and
+far from the processor; for the last layers of a ResNet that takes longer than the convolution. Here only a tile of
+them, some samples' or some output channels', exists at a time: mixed, used, and overwritten by the next. The backward
+pass mixes them again, so that no (B, C_out, C_in / G, k, k) tensor waits for it.
+
+The forward and the backward pass are one operator of PyTorch each, so ``torch.compile`` takes them whole.
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+"""
+
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from ..forms import branches, without_autocast
+from ..geometry import Geometry, empty_gradient
+from .tile_forms import TILINGS
+
+
+def convolve_in_tiles(
+    x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry, form: str
+) -> Tensor:
+    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]`` and adds its bias.
+
+    Args:
+        x: (B, C_in, H, W) with B > 0, of any memory format.
+        attention: (B, K), of the type of ``bank``.
+        bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x, or of autocast.
+        bias: (B, C_out), or ``None``.
+        geometry: The convolution's.
+        form: A key of :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`.
+
+    Returns:
+        (B, C_out, H_out, W_out) in the memory format of x.
+    """
+    if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
+        x = x.to(torch.get_autocast_dtype(x.device.type))
+    g = geometry
+    y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)
+    return y if bias is None else y.add_(bias.to(y.dtype)[:, :, None, None])
+
+
+_OPERANDS = 'Tensor x, Tensor attention, Tensor bank, int[] stride, int[] padding, int[] dilation, int groups, str form'
+
+
+@torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=(), schema=f'({_OPERANDS}) -> Tensor')
+def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
+    """The operator of :func:`convolve_in_tiles`; it takes a geometry in its parts."""
+    *parts, form = arguments
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
+    y, tiles = geometry.empty_output(x), TILINGS[form](x, geometry)
+    with without_autocast(x.device.type):
+        for samples, channels in tiles:
+            weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
+            tiles.convolve(samples, channels, weight.to(x.dtype), y)
+    return y
+
+
+@torch.library.custom_op(
+    'dyconv_pose::convolve_tiled_backward',
+    mutates_args=(),
+    schema=f'(Tensor grad, {_OPERANDS}, bool needs_x) -> (Tensor, Tensor, Tensor)',
+)
+def _backward(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, ...]:
+    """The gradients of x (empty unless needed), attention and bank."""
+    *parts, form, needs_x = arguments
+    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
+    attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
+    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry)
+    with without_autocast(x.device.type):
+        for samples, channels in tiles:
+            elements = geometry.elements(channels)
+            weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
+            weight_grad = tiles.backward(samples, channels, weight, grad, needs_x).to(bank.dtype)
+            flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
+            attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
+    return tiles.input_gradient() if needs_x else x.new_empty(0), attention_grad, bank_grad
+
+
+@convolve_tiled.register_fake
+def _(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
+    return Geometry(bank.shape[1:], *arguments[:-1]).empty_output(x)
+
+
+@_backward.register_fake
+def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, Tensor, Tensor]:
+    x_grad = empty_gradient(x) if arguments[-1] else x.new_empty(0)
+    return x_grad, torch.empty_like(attention), torch.empty_like(bank)
+
+
+def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.arguments = inputs[3:]
+
+
+def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, attention, bank = ctx.saved_tensors
+    needs_x, unused = ctx.needs_input_grad[0], [None] * len(ctx.arguments)
+    if torch.is_grad_enabled():  # this gradient is to be differentiated itself
+        geometry = Geometry(bank.shape[1:], *ctx.arguments[:-1])
+        y = branches(x, attention.to(x.dtype), bank.to(x.dtype), None, geometry)
+        wanted = [tensor for tensor in (x, attention, bank) if tensor.requires_grad]
+        gradients = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
+        return (*(next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)), *unused)
+    gradients = _backward(grad, x, attention, bank, *ctx.arguments, needs_x)
+    return (gradients[0] if needs_x else None, *gradients[1:], *unused)
+
+
+convolve_tiled.register_autograd(_differentiate, setup_context=_save)
+
+
+@register_flop_formula(torch.ops.dyconv_pose.convolve_tiled)
+def _flops(x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, out_shape: torch.Size, **__) -> int:
+    """Mixing takes K multiply-adds for each element of a sample's kernel, the convolution one for each place."""
+    return 2 * attention[0] * prod(bank[1:]) * (bank[0] + prod(out_shape[2:]))
+
+
+@register_flop_formula(torch.ops.dyconv_pose.convolve_tiled_backward)
+def _backward_flops(grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *rest, **_) -> int:
+    return 2 * attention[0] * prod(bank[1:]) * (3 * bank[0] + (1 + rest[-1]) * prod(grad[2:]))

@@ -1,0 +1,48 @@
+"""TensorFlow's padding ``'SAME'``: at stride 2 an even image is padded on its right and lower edge alone."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def pad_same(
+    x: Tensor,
+    kernel_size: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    mode: str = 'constant',
+) -> Tensor:
+    """Pads (B, C, H, W) so that a convolution gives (B, C_out, ceil(H / stride), ceil(W / stride)).
+
+    What can't be shared evenly between two edges goes to the lower and the right one, as in TensorFlow.
+    """
+    pads = []  # left, right, top, bottom
+    for size, k, step, gap in zip(x.shape[2:], kernel_size, stride, dilation, strict=True):
+        total = max((-(-size // step) - 1) * step + gap * (k - 1) + 1 - size, 0)
+        pads = [total // 2, total - total // 2, *pads]
+    return F.pad(x, pads, mode=mode) if any(pads) else x
+
+
+class Conv2dSame(nn.Conv2d):
+    """``nn.Conv2d`` with TensorFlow's padding ``'SAME'`` at any stride; the same parameters under the same names.
+
+    It takes ``nn.Conv2d``'s arguments. A number as ``padding`` is not followed: MMCV's ``ConvModule`` always gives one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 'same',
+        *args: object,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, 0, *args, **kwargs)
+        self.padding = 'same'
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C_in, H, W) to (B, C_out, ceil(H / stride), ceil(W / stride))."""
+        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
+        x = pad_same(x, self.kernel_size, self.stride, self.dilation, mode)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)

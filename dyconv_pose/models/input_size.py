@@ -1,0 +1,62 @@
+"""Which input sizes a network takes: those that its stride divides."""
+
+import math
+from itertools import product
+
+import torch
+from torch import nn
+
+from dyconv_pose.layers import DynamicConv2d
+
+
+@torch.no_grad()
+def check_input_size(model: nn.Module) -> None:
+    """Refuses a heatmap network whose input size its stride does not divide; called before anything runs.
+
+    At such a size feature maps are rounded up on the way down, and do not fit their targets or one another on the way
+    up. The stride is found by running the backbone on one image of zeros.
+
+    Args:
+        model: A pose estimator as it is built, on any device. One without a decoder of heatmaps is not checked.
+
+    Raises:
+        ValueError: The stride does not divide the input size.
+    """
+    decoder = getattr(getattr(model, 'head', None), 'decoder', None)
+    if not hasattr(decoder, 'heatmap_size'):
+        return
+    width, height = decoder.input_size
+    stride = _stride(model.backbone, width, height)
+    if width % stride == height % stride == 0:
+        return
+    multiples = [{size // stride * stride, -(-size // stride) * stride} - {0} for size in (width, height)]
+    near = sorted(product(*multiples), key=lambda size: math.hypot(size[0] - width, size[1] - height))[:2]
+    raise ValueError(
+        f'The input size must be a multiple of the stride of the network, {stride}, in both directions, got {width}x'
+        f'{height} (width x height): take {" or ".join(f"{w}x{h}" for w, h in near)}.'
+    )
+
+
+def _stride(backbone: nn.Module, width: int, height: int) -> int:
+    """How many rows of the input one of the coarsest feature map stands for."""
+    width, height = (-(-size // 64) * 64 for size in (width, height))  # sizes that all take
+    rows = [height]
+
+    def note(_module: nn.Module, _inputs: tuple, y: torch.Tensor) -> None:
+        if y.dim() == 4 and y.shape[2] * y.shape[3] > 1:  # what is pooled to one place is no feature map
+            rows.append(y.shape[2])
+
+    convs = [module for module in backbone.modules() if isinstance(module, (nn.Conv2d, DynamicConv2d))]
+    handles = [conv.register_forward_hook(note) for conv in convs]
+    modes = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        backbone(torch.zeros(1, 3, height, width, device=next(backbone.parameters()).device))
+    except (AssertionError, RuntimeError):  # a network of fixed size, such as some transformers
+        return 1
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        for handle in handles:
+            handle.remove()
+    return height // min(rows)

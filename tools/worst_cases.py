@@ -1,0 +1,92 @@
+"""Images of the persons that a network got worst: what was annotated beside what was found."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dyconv_pose.evaluation.results_file import PersonScore
+from dyconv_pose.inference.images import read_image, write_image
+
+_ANNOTATED, _FOUND, _ERROR = (80, 220, 80), (60, 80, 255), (255, 255, 255)
+_SIDE = 480
+
+
+def draw_worst(
+    worst: list[PersonScore], skeleton: list[tuple[int, int]], images: str | Path, out_dir: str | Path
+) -> list[Path]:
+    """Writes one picture per person, the annotation in green on the left and the result in red on the right.
+
+    Args:
+        worst: The persons, worst first.
+        skeleton: Pairs of keypoint indices.
+        images: The folder with the data set's pictures.
+        out_dir: Where the pictures go; their names begin with the rank.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileNotFoundError: A picture does not exist.
+        ValueError: A picture cannot be read or written.
+    """
+    written = []
+    for rank, score in enumerate(worst, start=1):
+        image = read_image(Path(images) / score.image['file_name'])
+        name = f'{rank:03d}_oks{score.similarity:.2f}_{Path(score.image["file_name"]).stem}_{score.annotation["id"]}'
+        path = Path(out_dir) / f'{name}.jpg'
+        write_image(path, _pair(image, score, skeleton))
+        written.append(path)
+    return written
+
+
+def _pair(image: np.ndarray, score: PersonScore, skeleton: list[tuple[int, int]]) -> np.ndarray:
+    """The person twice side by side, enlarged: annotated, and found with lines to where the joints are."""
+    truth = np.asarray(score.annotation['keypoints'], dtype=np.float32).reshape(-1, 3)
+    labelled = truth[:, 2] > 0
+    found = None if score.result is None else np.asarray(score.result['keypoints'], dtype=np.float32).reshape(-1, 3)
+    corner, scale, view = _view(image, score.annotation['bbox'])
+
+    def on_view(points: np.ndarray) -> list[tuple[int, int]]:
+        return [(int(x), int(y)) for x, y in np.clip((points[:, :2] - corner) * scale, -1e5, 1e5)]
+
+    left, right = view.copy(), view.copy()
+    _skeleton(left, on_view(truth), labelled, skeleton, _ANNOTATED)
+    if found is not None:
+        _skeleton(right, on_view(found), labelled, skeleton, _FOUND)
+        for start, end, shown in zip(on_view(found), on_view(truth), labelled, strict=True):
+            if shown:
+                cv2.line(right, start, end, _ERROR, 1, cv2.LINE_AA)
+    _caption(left, 'annotated', _ANNOTATED)
+    _caption(right, 'nothing found' if found is None else f'found, similarity {score.similarity:.2f}', _FOUND)
+    return np.hstack([left, right])
+
+
+def _view(image: np.ndarray, bbox: list[float]) -> tuple[np.ndarray, float, np.ndarray]:
+    """The surroundings of a box (xywh), as a square of fixed size: its corner in the picture, scale and pixels."""
+    x, y, width, height = bbox
+    side = max(width, height, 16) * 1.4
+    corner = np.array([x + width / 2 - side / 2, y + height / 2 - side / 2])
+    scale = _SIDE / side
+    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    return corner, scale, cv2.warpAffine(image, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+
+
+def _skeleton(
+    canvas: np.ndarray,
+    points: list[tuple[int, int]],
+    shown: np.ndarray,
+    skeleton: list[tuple[int, int]],
+    color: tuple[int, int, int],
+) -> None:
+    for start, end in skeleton:
+        if shown[start] and shown[end]:
+            cv2.line(canvas, points[start], points[end], color, 2, cv2.LINE_AA)
+    for point, visible in zip(points, shown, strict=True):
+        if visible:
+            cv2.circle(canvas, point, 4, color, -1, cv2.LINE_AA)
+
+
+def _caption(canvas: np.ndarray, text: str, color: tuple[int, int, int]) -> None:
+    cv2.rectangle(canvas, (0, 0), (canvas.shape[1], 26), (0, 0, 0), -1)
+    cv2.putText(canvas, text, (8, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.55, color, 1, cv2.LINE_AA)
