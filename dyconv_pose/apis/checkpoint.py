@@ -78,11 +78,8 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     except _DAMAGE as error:
         raise ValueError(damaged) from error
     weights = content.get('state_dict', content) if isinstance(content, dict) else None
-    if (
-        not isinstance(weights, dict)
-        or not weights
-        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items())
-    ):
+    items = weights.items() if isinstance(weights, dict) else ()
+    if not items or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in items):
         found = list(content)[:5] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
             f'A checkpoint must hold a dictionary of weights by name, and "{path}" holds {found}: was it written by a '
@@ -142,15 +139,11 @@ def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
             'trained with this config?'
         )
     for name, value in weights.items():
-        if value.shape == own[name].shape:
-            continue
-        if value.dim() == 5 and value.shape[1:] == own[name].shape[1:]:  # the bank of a dynamic layer
+        has, needs = tuple(value.shape), tuple(own[name].shape)
+        if has != needs and len(has) == 5 and has[1:] == needs[1:]:  # the bank of a dynamic layer
             raise ValueError(
-                f'{misfit}{name} has K={len(value)} kernels and needs K={len(own[name])}: set num_kernels={len(value)} '
-                'in conv_cfg.'
+                f'{misfit}{name} has K={has[0]} kernels and needs K={needs[0]}: set num_kernels={has[0]} in conv_cfg.'
             )
-        raise ValueError(
-            f'{misfit}{name} has the shape {tuple(value.shape)} and needs {tuple(own[name].shape)}: was it trained '
-            'with this config?'
-        )
+        if has != needs:
+            raise ValueError(f'{misfit}{name} has the shape {has} and needs {needs}: was it trained with this config?')
     model.load_state_dict(weights, strict=False)

@@ -83,12 +83,7 @@ def use_ground_truth_boxes(config: Config) -> Config:
 
 
 def build_model(config: Config) -> nn.Module:
-    """Builds the network of a config, with random weights.
-
-    Raises:
-        ValueError: The config has a wrong key, an unknown type, a value out of range, or an input size that the
-            network cannot take.
-    """
+    """Builds the network of a config, with random weights; raises a ValueError where that cannot be done."""
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = config.model.copy()
     if config.get('data_preprocessor') is not None:  # beside the model, as MMPretrain has it

@@ -26,13 +26,7 @@ _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInp
 
 
 class MMPoseModel:
-    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapModel` does not know.
-
-    Args:
-        model: The pose estimator.
-        config: Its config, whose test pipeline is used.
-        metainfo: The dataset's, as MMPose parses it.
-    """
+    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapModel` does not know."""
 
     def __init__(self, model: nn.Module, config: Config, metainfo: dict) -> None:
         self.model, self.metainfo = model, metainfo
@@ -72,13 +66,13 @@ def load_estimator(
     """Loads a pose network for use on images.
 
     Args:
-        config: The config file, or the config.
+        config: The config, or its file.
         checkpoint: The weights; ``None`` leaves them random, for tests.
-        device: Where the network runs, such as ``'cpu'`` or ``'cuda:0'``.
+        device: Such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.
         flip_test: Whether to average with the mirror image; ``None`` does as the config says.
-        detector: Finds the persons of an image without boxes. By default OpenCV's HOG detector, and the whole image
-            where that finds nobody.
+        detector: Finds the persons of images without boxes, by default as ``'hog'`` of
+            :func:`~dyconv_pose.inference.load_detector`.
         keep_heatmaps: Whether results carry heatmaps.
         trust: Whether the checkpoint may run code while it is read.
 

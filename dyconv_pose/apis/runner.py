@@ -29,7 +29,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
     """Trains the network of a config: the run of MMPose's ``tools/train.py``, after a check of the data.
 
     Args:
-        config: A config as MMPose's ``tools/train.py`` takes it.
+        config: As MMPose's ``tools/train.py`` takes it.
         resume: Whether to continue from the last whole checkpoint of the work directory, or the checkpoint to
             continue from. With the loops of :mod:`dyconv_pose.engine.loops`, the run ends as if it had not stopped.
         amp: Whether to train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
@@ -70,10 +70,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
 
 
 def test(config: Config, checkpoint: str | Path, trust: bool = False) -> dict[str, float]:
-    """Scores a checkpoint, which must fit the network exactly, on the test set of a config.
-
-    Returns:
-        The metrics by name, such as ``coco/AP``.
+    """Scores a checkpoint, which must fit the network exactly; returns the metrics by name, such as ``coco/AP``.
 
     Raises:
         FileNotFoundError: A data file or the checkpoint does not exist.
@@ -99,7 +96,11 @@ def _check_data(config: Config, splits: tuple[str, ...]) -> None:
 
 def _build_runner(config: Config) -> Runner:
     if config.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
-        _start_cpu_processes(config)
+        if not torch.distributed.is_initialized():  # the Runner would ask for a GPU
+            os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+            os.environ.setdefault('MASTER_PORT', '29500')
+            torch.distributed.init_process_group(backend='gloo')
+        config.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
     visualizer = config.get('visualizer')
     kind = VISUALIZERS.get(visualizer.type) if visualizer else None
     if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):
@@ -114,12 +115,3 @@ def _build_runner(config: Config) -> Runner:
 
 def _network(runner: Runner) -> nn.Module:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
-def _start_cpu_processes(config: Config) -> None:
-    """Starts the process group before the Runner does, which would ask for a GPU."""
-    if not torch.distributed.is_initialized():
-        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
-        os.environ.setdefault('MASTER_PORT', '29500')
-        torch.distributed.init_process_group(backend='gloo')
-    config.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)

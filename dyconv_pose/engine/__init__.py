@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Training: temperature, CPU memory, format and precision, resuming, checkpoints, the NaN guard, and what is logged."""
 
 from .amp import CpuAmpOptimWrapper
@@ -9,18 +10,3 @@ from .memory_format import ChannelsLastHook
 from .nan_guard import NonFiniteLossHook
 from .temperature import TemperatureHook, temperature_at
 from .validation import FurtherValidationHook, UndefinedScoreHook
-
-__all__ = [
-    'AttentionLogHook',
-    'ChannelsLastHook',
-    'CpuAmpOptimWrapper',
-    'FurtherValidationHook',
-    'KeepMemoryHook',
-    'NonFiniteLossHook',
-    'ResumableEpochLoop',
-    'ResumableIterLoop',
-    'SafeCheckpointHook',
-    'TemperatureHook',
-    'UndefinedScoreHook',
-    'temperature_at',
-]

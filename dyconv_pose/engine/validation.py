@@ -10,11 +10,8 @@ from mmpose.registry import HOOKS
 class FurtherValidationHook(Hook):
     """Adds the metrics of another dataset to those of every validation and test, before they are logged.
 
-    Give each metric a ``prefix`` of its own: names that both datasets have are refused.
-
-    Args:
-        dataloader: Config of a data loader, as ``val_dataloader``.
-        evaluator: Config of a metric or a list of them, as ``val_evaluator``.
+    It is described by a data loader and metrics as in ``val_dataloader`` and ``val_evaluator``. Give each metric a
+    ``prefix`` of its own: names that both datasets have are refused.
     """
 
     # MMEngine's own hooks put the metrics into the log from VERY_HIGH on.
@@ -32,11 +29,7 @@ class FurtherValidationHook(Hook):
 
     @torch.no_grad()
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Evaluates after a validation.
-
-        Raises:
-            ValueError: Metrics of the two datasets have the same name.
-        """
+        """Evaluates; raises a ValueError where metrics of the two datasets have the same name."""
         runner.model.eval()
         for batch in self.dataloader:
             self.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
@@ -58,7 +51,7 @@ class UndefinedScoreHook(Hook):
     """Logs a line when COCO's evaluation gives -1, which is not a score but stands for "undefined"."""
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Looks at the metrics of a validation."""
+        """Logs."""
         if line := explain_undefined(metrics or {}):
             runner.logger.info(line)
 

@@ -35,14 +35,11 @@ def dynamic(
     new layers: start those from a static checkpoint.
 
     Args:
-        network: The config of the static network.
+        network: The config of the static network, whose checkpoint keys do not change.
         conv_cfg: The layer and its own arguments, such as ``dict(type='DyConv2d', num_kernels=4)``.
         include: As in :func:`~dyconv_pose.layers.make_dynamic`; by default all convolutions, the first too.
-        exclude: As in :func:`~dyconv_pose.layers.make_dynamic`.
-        kinds: As in :func:`~dyconv_pose.layers.make_dynamic`.
-
-    Returns:
-        The network itself, without a wrapper: its checkpoint keys do not change.
+        exclude: As there.
+        kinds: As there.
 
     Raises:
         ValueError: As in :func:`~dyconv_pose.layers.make_dynamic`.
