@@ -83,6 +83,11 @@ def _machine_error(error: Exception) -> str | None:
             'stopped; the checkpoints on it are whole: make room and go on with --resume.'
         )
     is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if is_distributed and 'Expected to have finished reduction' in str(error):
+        return (
+            'Some weights had no part in the loss, and processes that train together wait for gradients of all: freeze '
+            'them, or set find_unused_parameters=True in the config.'
+        )
     if is_distributed and isinstance(error, RuntimeError) and _DEAD_PEER.search(str(error)):
         return (
             f'Another process of this job ended, and process {torch.distributed.get_rank()} stops too: the reason is '

@@ -9,7 +9,13 @@ from tiny_training import finish
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
 
-UNUSED = {'model.backbone.out_indices': (2,), 'model.head.in_channels': 32}  # the last stage is computed for nothing
+
+def head_of(stages):
+    return dict(stage_out_channels=(8,) * stages, stage_hidden_channels=((None,),) * stages)
+
+
+#: The last stage is computed for nothing.
+UNUSED = {'model.backbone.out_indices': (2,), 'model.head': dict(in_channels=32, **head_of(2))}
 CASES = {
     'frozen from the first step on': {
         'model.backbone': dict(_delete_=True, type='DyMobileNetV2', widen_factor=0.25, frozen_stages=2),
@@ -36,7 +42,7 @@ def one_of_a_job(monkeypatch):
 def test_training_goes_on_past_the_first_step(one_of_a_job, tmp_path, case):
     data = write_coco(tmp_path / 'coco', 4)
     config = small_config(tiny_config(data, tmp_path / 'work'))
-    config.model.head.update(stage_out_channels=(8, 8, 8), stage_hidden_channels=((None,),) * 3)
+    config.model.head.update(head_of(3))
     options = dict(CASES[case])
     if 'model.backbone' in options:
         config.model.backbone = {k: v for k, v in options.pop('model.backbone').items() if k != '_delete_'}
