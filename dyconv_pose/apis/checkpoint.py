@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -102,7 +104,13 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
     def load_from_local(filename: str, map_location: object = None) -> dict:  # MMEngine's log says "local" after it
         return (known or {}).pop(str(filename), None) or read_checkpoint(filename, trust)
 
-    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ):
+    def load_some(module: nn.Module, weights: dict, *args: object, **kwargs: object) -> None:
+        _require_one_fit(module, weights)
+        load(module, weights, *args, **kwargs)
+
+    load = mmengine_checkpoint.load_state_dict
+    checked = patch.object(mmengine_checkpoint, 'load_state_dict', load_some)
+    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ), checked:
         if not trust:
             os.environ.pop(_FORBID, None)  # PyTorch takes one or the other
             os.environ[_FORCE] = '1'
@@ -111,6 +119,25 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
                 yield
         except UnpicklingError as error:
             raise ValueError(f'A checkpoint of the config (load_from, init_cfg) {_REMEDY}') from error
+        except AssertionError as error:
+            if 'is not in the pretrained model' not in str(error):  # MMEngine's words
+                raise
+            raise ValueError(f'A prefix of an init_cfg must begin names in its checkpoint: {error}.') from error
+
+
+def _require_one_fit(module: nn.Module, weights: dict) -> None:
+    """Refuses a checkpoint of which nothing fits, after which MMEngine would train on with a warning."""
+    module = module.module if is_model_wrapper(module) else module
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
+    if any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):
+        return
+    names = [next(iter(part), 'nothing') for part in (weights, own)]
+    raise ValueError(
+        f'None of the {len(weights)} weights of a checkpoint of the config (load_from, init_cfg) fits the '
+        f'{type(module).__name__}: they are named such as {names[0]} there and {names[1]} here; load_from takes a '
+        "whole model, and backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...) a backbone."
+    )
 
 
 def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict:
