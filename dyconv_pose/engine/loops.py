@@ -13,6 +13,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from dyconv_pose.datasets.samplers import SeededSampler, derive_seed, seed_generators, seeded_loader
@@ -51,6 +52,12 @@ class _ResumableLoop:
 @LOOPS.register_module()
 class ResumableEpochLoop(_ResumableLoop, EpochBasedTrainLoop):
     """MMEngine's loop over epochs, which can begin within one."""
+
+    def run(self) -> nn.Module:
+        """Trains; iterations are counted from here, since epochs may have changed their length on resuming."""
+        left = (self._max_epochs - self._epoch) * len(self.dataloader) - self.num_done
+        self._max_iters = self._iter + left
+        return super().run()
 
     def run_epoch(self) -> None:
         """Trains on what is left of an epoch."""
