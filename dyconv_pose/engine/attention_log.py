@@ -36,9 +36,6 @@ class AttentionLogHook(Hook):
     larger (0 where all images have the same). Their means over the layers stand in the training log.
 
     Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook', interval=50))``, in iterations.
-
-    Raises:
-        ValueError: The interval is not positive.
     """
 
     priority = 'NORMAL'

@@ -28,9 +28,8 @@ _SAMPLE_KEYS = {'image_id': 'img_id', 'image_path': 'img_path', 'annotation_id':
 class NonFiniteLossHook(Hook):
     """Stops the run at the first loss that is NaN or infinite, and writes ``non_finite_loss.json``.
 
-    The weights are then those that the last good iteration left, bit for bit (running statistics of normalisation, in
-    memory, have seen the batch). An infinite gradient of a finite loss is not looked for: the next loss shows it, and
-    the report then says that the weights were not finite.
+    The weights are then those that the last good iteration left, bit for bit. An infinite gradient of a finite loss is
+    not looked for: the next loss shows it, and the report then says that the weights were not finite.
     """
 
     priority = 'VERY_LOW'

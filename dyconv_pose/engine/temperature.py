@@ -64,19 +64,11 @@ class TemperatureHook(Hook):
     ``EMAHook``) tau is the same, not its average. Without this hook tau stays what ``conv_cfg`` or the checkpoint says.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
-    replace the list of the base config.
-
-    Args:
-        start, end, schedule: As in :func:`temperature_at`.
-        duration: Length of the annealing, in epochs or iterations.
-        by_epoch: Whether ``duration`` counts epochs.
-
-    Raises:
-        ValueError: ``duration`` is not positive, or as in :func:`temperature_at`.
+    replace the list of the base config. The annealing lasts ``duration`` epochs, or iterations without ``by_epoch``.
+    A ValueError is raised for a ``duration`` that is not positive, and as by :func:`temperature_at`.
     """
 
-    # Before the logger, which prints what is set here.
-    priority = 'NORMAL'
+    priority = 'NORMAL'  # before the logger, which prints what is set here
 
     def __init__(
         self, start: float = 30, end: float = 1, duration: float = 10, by_epoch: bool = True, schedule: str = 'linear'
