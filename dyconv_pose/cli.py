@@ -52,9 +52,10 @@ def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MM
 
     Raises:
         FileNotFoundError: The config does not exist.
-        ValueError: It cannot be read, or predictions are to be shown and it has no visualisation hook.
+        ValueError: It cannot be read, or an option has no effect.
     """
     from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
+    from dyconv_pose.inference.drawing import require_display
 
     config = load_config(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -63,14 +64,17 @@ def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MM
         config.work_dir = args.work_dir
     if args.gt_boxes:
         use_ground_truth_boxes(config)
+    if args.show:
+        require_display()
     if args.show or args.show_dir:
-        hook = config.get('default_hooks', {}).get('visualization')
-        if hook is None:
-            raise ValueError(
-                '--show and --show-dir need the hook default_hooks.visualization, which the config does not have: '
-                "add visualization=dict(type='PoseVisualizationHook')."
-            )
-        hook.update(
-            enable=True, show=args.show, out_dir=args.show_dir, interval=args.interval, wait_time=args.wait_time
+        hooks = config.setdefault('default_hooks', {})
+        hooks['visualization'] = dict(
+            type='DrawPredictionsHook',
+            enable=True,
+            interval=args.interval,
+            kpt_thr=(hooks.get('visualization') or {}).get('kpt_thr', 0.3),
+            show=args.show,
+            wait_time=args.wait_time,
+            out_dir=args.show_dir,
         )
     return config

@@ -11,4 +11,5 @@ default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
     undefined_scores=dict(type='UndefinedScoreHook'),
+    visualization=dict(type='DrawPredictionsHook'),
 )

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -78,11 +80,8 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     except _DAMAGE as error:
         raise ValueError(damaged) from error
     weights = content.get('state_dict', content) if isinstance(content, dict) else None
-    if (
-        not isinstance(weights, dict)
-        or not weights
-        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items())
-    ):
+    items = weights.items() if isinstance(weights, dict) else ()
+    if not items or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in items):
         found = list(content)[:5] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
             f'A checkpoint must hold a dictionary of weights by name, and "{path}" holds {found}: was it written by a '
@@ -105,7 +104,13 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
     def load_from_local(filename: str, map_location: object = None) -> dict:  # MMEngine's log says "local" after it
         return (known or {}).pop(str(filename), None) or read_checkpoint(filename, trust)
 
-    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ):
+    def load_some(module: nn.Module, weights: dict, *args: object, **kwargs: object) -> None:
+        _require_one_fit(module, weights)
+        load(module, weights, *args, **kwargs)
+
+    load = mmengine_checkpoint.load_state_dict
+    checked = patch.object(mmengine_checkpoint, 'load_state_dict', load_some)
+    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ), checked:
         if not trust:
             os.environ.pop(_FORBID, None)  # PyTorch takes one or the other
             os.environ[_FORCE] = '1'
@@ -114,6 +119,25 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
                 yield
         except UnpicklingError as error:
             raise ValueError(f'A checkpoint of the config (load_from, init_cfg) {_REMEDY}') from error
+        except AssertionError as error:
+            if 'is not in the pretrained model' not in str(error):  # MMEngine's words
+                raise
+            raise ValueError(f'A prefix of an init_cfg must begin names in its checkpoint: {error}.') from error
+
+
+def _require_one_fit(module: nn.Module, weights: dict) -> None:
+    """Refuses a checkpoint of which nothing fits, after which MMEngine would train on with a warning."""
+    module = module.module if is_model_wrapper(module) else module
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
+    if any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):
+        return
+    names = [next(iter(part), 'nothing') for part in (weights, own)]
+    raise ValueError(
+        f'None of the {len(weights)} weights of a checkpoint of the config (load_from, init_cfg) fits the '
+        f'{type(module).__name__}: they are named such as {names[0]} there and {names[1]} here; load_from takes a '
+        "whole model, and backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...) a backbone."
+    )
 
 
 def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict:
@@ -142,15 +166,11 @@ def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
             'trained with this config?'
         )
     for name, value in weights.items():
-        if value.shape == own[name].shape:
-            continue
-        if value.dim() == 5 and value.shape[1:] == own[name].shape[1:]:  # the bank of a dynamic layer
+        has, needs = tuple(value.shape), tuple(own[name].shape)
+        if has != needs and len(has) == 5 and has[1:] == needs[1:]:  # the bank of a dynamic layer
             raise ValueError(
-                f'{misfit}{name} has K={len(value)} kernels and needs K={len(own[name])}: set num_kernels={len(value)} '
-                'in conv_cfg.'
+                f'{misfit}{name} has K={has[0]} kernels and needs K={needs[0]}: set num_kernels={has[0]} in conv_cfg.'
             )
-        raise ValueError(
-            f'{misfit}{name} has the shape {tuple(value.shape)} and needs {tuple(own[name].shape)}: was it trained '
-            'with this config?'
-        )
+        if has != needs:
+            raise ValueError(f'{misfit}{name} has the shape {has} and needs {needs}: was it trained with this config?')
     model.load_state_dict(weights, strict=False)

@@ -2,17 +2,33 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmpose.registry import MODELS
 from torch import nn
 
+from dyconv_pose.datasets.check import split_datasets
 from dyconv_pose.models.input_size import check_input_size
 from dyconv_pose.resources import find_config
+
+#: What is read of a config: by MMEngine's Runner, and within some of its parts.
+_READ = {
+    '': {*signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile'}
+    | {'activation_checkpointing', 'efficient_conv_bn_eval'},
+    'env_cfg.': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'auto_scale_lr.': {'enable', 'base_batch_size'},
+    'optim_wrapper.paramwise_cfg.': {
+        *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult'),
+        *('dcn_offset_lr_mult', 'bypass_duplicate', 'force_default_settings', 'num_layers', 'layer_decay_rate'),
+    },
+}
 
 #: What building from a config raises for a wrong key, an unknown type, or a value out of range.
 BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
@@ -21,22 +37,23 @@ BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -> Config:
     """Reads a config file, or one that comes with the package by its name, and applies overrides.
 
-    Args:
-        path: The file or name. The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none.
-        options: Overrides by dotted key, ``{'model.backbone.widen_factor': 0.5}``, or as on a command line,
-            ``['model.backbone.widen_factor=0.5']``.
+    These are ``{'model.backbone.widen_factor': 0.5}``, or ``['model.backbone.widen_factor=0.5']`` as on a command line.
+    The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none.
 
     Raises:
         FileNotFoundError: The file, or one that it is based on, does not exist.
-        ValueError: The file is no valid config, or an override names a place that it does not have.
+        ValueError: The file is no valid config, or an override has no place in it or no effect.
     """
     path = find_config(path)
     try:
         config = Config.fromfile(path)
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
+    options = options if isinstance(options, dict) else _parsed(options or ())
+    for option in options:
+        _refuse_unread(option, config)
     try:
-        config.merge_from_dict(options if isinstance(options, dict) else _parsed(options or ()))
+        config.merge_from_dict(options)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
     if 'model' not in config:
@@ -73,22 +90,38 @@ def _parsed(pairs: Sequence[str]) -> dict:
     return namespace.options
 
 
+def _refuse_unread(option: str, config: Config) -> None:
+    """Raises a ValueError for an override of something that nothing reads, with the places that it may be meant for."""
+    for parent, known in _READ.items():
+        name = option.removeprefix(parent).partition('.')[0]
+        if not option.startswith(parent) or name in known:
+            continue
+        rest, paths = option.removeprefix(parent + name), [path for path in _paths(config) if path.endswith(f'.{name}')]
+        meant = [path + rest for path in paths if path.partition('.')[0] in _READ['']][:3]
+        meant = meant or [parent + one for one in get_close_matches(name, known, 1)]
+        raise ValueError(
+            f'The option "{option}" has no effect, since nothing reads "{parent}{name}" once the config file is read: '
+            + (f'did you mean {" or ".join(meant)}?' if meant else 'leave it out.')
+        )
+
+
+def _paths(part: object, before: str = '') -> Iterator[str]:
+    """The dotted keys of everything within a config."""
+    pairs = part.items() if isinstance(part, (dict, Config)) else enumerate(part if isinstance(part, list) else [])
+    for key, value in pairs:
+        yield f'{before}{key}'
+        yield from _paths(value, f'{before}{key}.')
+
+
 def use_ground_truth_boxes(config: Config) -> Config:
     """Makes validation and test take the annotated boxes instead of a detector's; returns the config."""
-    for split in ('val', 'test'):
-        loader = config.get(f'{split}_dataloader')
-        if loader is not None:
-            loader.dataset.bbox_file = ''
+    for _, dataset in split_datasets(config, ('val', 'test')):
+        dataset['bbox_file'] = ''
     return config
 
 
 def build_model(config: Config) -> nn.Module:
-    """Builds the network of a config, with random weights.
-
-    Raises:
-        ValueError: The config has a wrong key, an unknown type, a value out of range, or an input size that the
-            network cannot take.
-    """
+    """Builds the network of a config, with random weights; raises a ValueError where that cannot be done."""
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = config.model.copy()
     if config.get('data_preprocessor') is not None:  # beside the model, as MMPretrain has it

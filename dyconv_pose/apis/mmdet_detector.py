@@ -10,12 +10,7 @@ from .checkpoint import weights_only
 
 
 class MMDetDetector:
-    """A detector whose class 0 is a person.
-
-    Args:
-        model: A detector of ``mmdet.apis.init_detector``.
-        threshold: Persons that score less, 0 to 1, are dropped.
-    """
+    """A detector of ``mmdet.apis.init_detector`` whose class 0 is a person; those that score less are dropped."""
 
     def __init__(self, model: object, threshold: float = 0.4) -> None:
         self.model, self.threshold = model, threshold
@@ -26,8 +21,7 @@ class MMDetDetector:
 
         Raises:
             ImportError: MMDetection is not installed.
-            ValueError: The name has another form, or the checkpoint is not trusted (``trust``) and needs more than
-                weights-only unpickling.
+            ValueError: The name has another form, or the checkpoint would have to be trusted.
         """
         parts = name.split(':', 2)
         if len(parts) != 3 or not all(parts):

@@ -12,6 +12,11 @@ from .checkpoint import read_checkpoint
 #: Names that MMEngine's CheckpointHook gives, and the number in them.
 _NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
+_NOTHING = (
+    'There must be a checkpoint to resume from, found none at "{}": train without --resume first, or name the '
+    'checkpoint.'
+)
+
 
 @dataclass(frozen=True)
 class ResumePoint:
@@ -26,8 +31,6 @@ class ResumePoint:
 
 def resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
     """The checkpoint that is named, by the caller or the config, or the last whole one of the work directory."""
-    if not resume and not config.get('resume'):
-        return None
     named = resume if isinstance(resume, str) else None if resume else config.get('load_from')
     try:
         return read_resume_point(named, trust) if named else find_resume_point(config.work_dir, trust)
@@ -63,7 +66,7 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
         raise ValueError(
             f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
         )
-    raise _nothing_at(work_dir)
+    raise FileNotFoundError(_NOTHING.format(work_dir))
 
 
 def _candidates(work_dir: Path) -> list[list[Path]]:
@@ -86,7 +89,7 @@ def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise _nothing_at(path)
+        raise FileNotFoundError(_NOTHING.format(path))
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -104,10 +107,3 @@ def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
             'one that the training wrote (epoch_*.pth or iter_*.pth), or start from the weights with load_from.'
         )
     return ResumePoint(path, content, meta['epoch'], meta['iter'])
-
-
-def _nothing_at(place: str | Path) -> FileNotFoundError:
-    return FileNotFoundError(
-        f'There must be a checkpoint to resume from, found none at "{place}": '
-        'train without --resume first, or name the checkpoint.'
-    )

@@ -1,8 +1,4 @@
-"""Errors that a run meets after it began, said in one sentence: of its data, its config, its disk, its processes.
-
-Those of loading data arrive wrapped in the frames of a worker process. Those of building from the config come late
-because MMEngine builds data loaders, optimisers and evaluators only when they are needed.
-"""
+"""Errors that a run meets after it began, said in one sentence: of its data, its config, its disk, its processes."""
 
 import errno
 import re
@@ -42,27 +38,25 @@ def one_sentence(config_name: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        sentence = describe_data_error(error, config_name or 'CONFIG') or describe_machine_error(error)
-        if sentence is None and isinstance(error, BUILD_ERRORS) and (part := _part_being_built(error)):
-            sentence = f'The {part} of the config cannot be built: {describe(error)}'
+        sentence = describe_data_error(error, config_name or 'CONFIG') or _machine_error(error) or _build_error(error)
         if sentence is None:
             raise
         raise ValueError(sentence) from error
 
 
-def _part_being_built(error: Exception) -> str:
-    """What MMEngine's runner was building from the config when the error came; empty where it was not building."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
+def _build_error(error: Exception) -> str | None:
+    """The sentence for an error of the config; MMEngine builds loaders, optimisers, evaluators when they are needed."""
+    for frame, _ in traceback.walk_tb(error.__traceback__) if isinstance(error, BUILD_ERRORS) else ():
         function = frame.f_code.co_name
         if frame.f_globals.get('__name__') == Runner.__module__ and function.startswith('build_'):
-            return function.removeprefix('build_')
-    return ''
+            return f'The {function.removeprefix("build_")} of the config cannot be built: {describe(error)}'
+    return None
 
 
 def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | None:
     """The sentence for an error that came while data was loaded, or ``None`` for any other error."""
     text, check = str(error), f'"python tools/dataset_converters/check_dataset.py {config_name} --images"'
-    is_wrapped = bool(_WRAPPED.match(text))
+    is_wrapped = bool(_WRAPPED.match(text))  # in the frames of a worker process
     message = unwrap_message(text) if is_wrapped else text
     if image := _IMAGE.search(message):
         known = [meaning for said, meaning in _REASONS.items() if said in image['reason']]
@@ -81,14 +75,19 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
     return None
 
 
-def describe_machine_error(error: Exception) -> str | None:
-    """The sentence for a full disk and for a job of several processes that has lost one; ``None`` for others."""
+def _machine_error(error: Exception) -> str | None:
+    """The sentence for a full disk, or a job that has lost a process."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f'The disk is full ({error.strerror}{f", {error.filename}" if error.filename else ""}) and the run was '
             'stopped; the checkpoints on it are whole: make room and go on with --resume.'
         )
     is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if is_distributed and 'Expected to have finished reduction' in str(error):
+        return (
+            'Some weights had no part in the loss, and processes that train together wait for gradients of all: freeze '
+            'them, or set find_unused_parameters=True in the config.'
+        )
     if is_distributed and isinstance(error, RuntimeError) and _DEAD_PEER.search(str(error)):
         return (
             f'Another process of this job ended, and process {torch.distributed.get_rank()} stops too: the reason is '

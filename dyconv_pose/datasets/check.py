@@ -62,10 +62,15 @@ def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[tuple[str,
         waiting = [config[f'{split}_dataloader']['dataset']] if config.get(f'{split}_dataloader') else []
         while waiting:
             dataset = waiting.pop(0)
-            inner = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
+            inner = datasets_within(dataset)
             waiting = [*inner, *waiting]
             if not inner:
                 yield split, dataset
+
+
+def datasets_within(dataset: Config) -> list[Config]:
+    """The datasets that a CombinedDataset, RepeatDataset or the like is made of; none where it is none of them."""
+    return dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
 
 
 def paths_of(dataset: Config) -> tuple[Path, list[Path], Path | None]:

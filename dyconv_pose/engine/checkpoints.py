@@ -45,7 +45,7 @@ class SafeCheckpointHook(CheckpointHook):
         super().__init__(*args, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Takes up where a resumed run was, and removes what a killed one left half-written."""
+        """Goes on where a resumed run was, and removes what a killed one left half-written."""
         super().before_train(runner)
         SafeBackend.replaced.clear()  # of a run of this process that failed
         if runner._resume and 'last_ckpt' in runner.message_hub.runtime_info:

@@ -15,13 +15,10 @@ _is_kept = False
 
 
 def keep_freed_memory() -> bool:
-    """Makes glibc keep the memory that is freed from now on, for as long as the process lives.
+    """Makes glibc keep the memory that is freed from now on; returns whether the C library is glibc.
 
     By default it gives every large block back to the system, which clears every page when it is asked for again. A step
     of a network on a CPU frees and asks for all its features; at 256x192 that takes as long as computing them.
-
-    Returns:
-        Whether it worked: there is nothing to set where the C library is not glibc.
     """
     global _is_kept
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None

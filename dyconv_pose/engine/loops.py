@@ -13,14 +13,19 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from dyconv_pose.datasets.samplers import SeededSampler, derive_seed, seed_generators, seeded_loader
 
-from .resuming import ignored_settings
-
 #: Where a checkpoint's ``meta`` says which batches of its epoch are done.
 PLACE = 'place'
+
+#: State of a schedule that changes as it runs, or follows from the rest; all else is what the config says.
+_RUNNING = {'last_step', '_global_step', '_last_value', 'verbose', 'base_values', 'total_iters'}
+
+#: Settings of an optimiser that schedules do not change.
+_SETTINGS = ('initial_lr', 'weight_decay', 'betas', 'eps', 'momentum', 'nesterov', 'amsgrad')
 
 
 class _ResumableLoop:
@@ -47,6 +52,12 @@ class _ResumableLoop:
 @LOOPS.register_module()
 class ResumableEpochLoop(_ResumableLoop, EpochBasedTrainLoop):
     """MMEngine's loop over epochs, which can begin within one."""
+
+    def run(self) -> nn.Module:
+        """Trains; iterations are counted from here, since epochs may have changed their length on resuming."""
+        left = (self._max_epochs - self._epoch) * len(self.dataloader) - self.num_done
+        self._max_iters = self._iter + left
+        return super().run()
 
     def run_epoch(self) -> None:
         """Trains on what is left of an epoch."""
@@ -158,3 +169,31 @@ class ResumeHook(Hook):
         if runner._resume and runner.iter > 0 and runner.val_loop is not None and loop.is_validation_due:
             runner.logger.info('Validating first: the checkpoint was written before the validation that was due.')
             runner.val_loop.run()
+
+
+def ignored_settings(runner: Runner, checkpoint: dict) -> list[str]:
+    """Sentences on settings of schedules and optimiser that MMEngine takes from the checkpoint, unlike the config's.
+
+    The runner has built what the config says, and not yet loaded the checkpoint's state.
+    """
+    found = []
+    schedules, saved = runner.param_schedulers, checkpoint.get('param_schedulers', [])
+    if isinstance(schedules, list) and isinstance(saved, list):
+        if len(saved) != len(schedules):
+            found.append(f'has {len(saved)} schedules where the config has {len(schedules)}')
+        for schedule, state in zip(schedules, saved, strict=False):
+            own = schedule.state_dict()
+            found += _differences(own, state, sorted((own.keys() | state.keys()) - _RUNNING), type(schedule).__name__)
+    groups = checkpoint.get('optimizer', {}).get('param_groups', [])
+    for own, state in zip(getattr(runner.optim_wrapper, 'param_groups', []), groups, strict=False):
+        found += _differences(own, state, _SETTINGS, 'the optimiser')
+    remedy = 'the checkpoint is followed (to follow the config, start from the weights alone, with load_from)'
+    return [f'The checkpoint {one} in the config; {remedy}.' for one in dict.fromkeys(found)]
+
+
+def _differences(own: dict, saved: dict, keys: list[str] | tuple[str, ...], name: str) -> list[str]:
+    def readable(value: object) -> object:
+        return dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list | tuple) else value
+
+    pairs = [(key, readable(own.get(key)), readable(saved.get(key))) for key in keys]
+    return [f'has {key}={after} where {name} has {before}' for key, before, after in pairs if before != after]

@@ -10,14 +10,8 @@ from torch import nn
 from dyconv_pose.layers import Conv2dSame
 
 #: Static convolutions that use their kernels as they are; other subclasses may read them as if they were contiguous.
-PLAIN_CONVS = (
-    nn.Conv2d,
-    nn.ConvTranspose2d,
-    wrappers.Conv2d,
-    wrappers.ConvTranspose2d,
-    Conv2dAdaptivePadding,
-    Conv2dSame,
-)
+PLAIN_CONVS = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d)
+PLAIN_CONVS += (Conv2dAdaptivePadding, Conv2dSame)
 
 
 def use_channels_last(model: nn.Module) -> None:

@@ -1,9 +1,7 @@
 """Stops a training whose loss is NaN or infinite, before the weights change, and writes down why.
 
-MMEngine calls no hook between the forward pass and the optimiser's step, and its own check comes after the step. A
-forward hook of PyTorch on the estimator sees the losses by name and the batch, with any network, optimiser and wrapper.
-It comes before loss scaling: a scaled gradient that overflows in float16, which the scaler deals with, stops nothing.
-It costs one read from the device in each iteration.
+MMEngine calls no hook between the forward pass and the optimiser's step; a forward hook of PyTorch on the estimator
+sees the losses and the batch there, before loss scaling. It costs one read from the device in each iteration.
 """
 
 import json
@@ -30,15 +28,14 @@ _SAMPLE_KEYS = {'image_id': 'img_id', 'image_path': 'img_path', 'annotation_id':
 class NonFiniteLossHook(Hook):
     """Stops the run at the first loss that is NaN or infinite, and writes ``non_finite_loss.json``.
 
-    The weights are then those that the last good iteration left, bit for bit (running statistics of normalisation, in
-    memory, have seen the batch). An infinite gradient of a finite loss is not looked for: the next loss shows it, and
-    the report then says that the weights were not finite.
+    The weights are then those that the last good iteration left, bit for bit. An infinite gradient of a finite loss is
+    not looked for: the next loss shows it, and the report then says that the weights were not finite.
     """
 
     priority = 'VERY_LOW'
 
     def before_train(self, runner: Runner) -> None:
-        """Begins to watch the estimator, inside any wrapper for distributed training."""
+        """Begins to watch the estimator."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
 
         def check(_: nn.Module, args: tuple, kwargs: dict, losses: object) -> None:
@@ -79,17 +76,13 @@ def stop(runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
     }
     name = REPORT_NAME if get_world_size() == 1 else REPORT_NAME.replace('.json', f'_rank{get_rank()}.json')
     path = Path(runner.work_dir) / name
-    path.write_text(json.dumps(report, indent=1, default=_plain) + '\n', encoding='utf-8')
+    path.write_text(json.dumps(report, indent=1, default=lambda value: value.item()) + '\n', encoding='utf-8')
     bad = [f'{name} became {value}' for name, value in values.items() if not math.isfinite(value)]
     raise FloatingPointError(
         f'{bad[0] if bad else "The sum of the losses became infinite"} in iteration {report["iteration"]} of epoch '
         f'{report["epoch"]} (learning rate {", ".join(f"{rate:g}" for rate in report["learning_rates"])}) and the run '
         f'was stopped before the weights changed: {_remedy(report)}; the batch and more are in "{path}".'
     )
-
-
-def _plain(value: object) -> object:
-    return value.item() if hasattr(value, 'item') else str(value)
 
 
 def _samples(batch: dict) -> list[dict]:

@@ -1,20 +1,29 @@
-"""What is done with the metrics of a validation or test: a second dataset's are added, undefined ones explained."""
+"""What is done with the outcome of a validation or test.
 
+Metrics of a second dataset are added, undefined ones explained, predictions drawn.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpose.registry import HOOKS
+from mmpose.registry import HOOKS, VISUALIZERS
+from mmpose.structures import PoseDataSample, merge_data_samples
+from mmpose.visualization import PoseLocalVisualizer as MMPoseVisualizer
 
 
 @HOOKS.register_module()
 class FurtherValidationHook(Hook):
     """Adds the metrics of another dataset to those of every validation and test, before they are logged.
 
-    Give each metric a ``prefix`` of its own: names that both datasets have are refused.
-
-    Args:
-        dataloader: Config of a data loader, as ``val_dataloader``.
-        evaluator: Config of a metric or a list of them, as ``val_evaluator``.
+    It is described by a data loader and metrics as in ``val_dataloader`` and ``val_evaluator``. Give each metric a
+    ``prefix`` of its own: names that both datasets have are refused.
     """
 
     # MMEngine's own hooks put the metrics into the log from VERY_HIGH on.
@@ -32,11 +41,7 @@ class FurtherValidationHook(Hook):
 
     @torch.no_grad()
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Evaluates after a validation.
-
-        Raises:
-            ValueError: Metrics of the two datasets have the same name.
-        """
+        """Evaluates; raises a ValueError where metrics of the two datasets have the same name."""
         runner.model.eval()
         for batch in self.dataloader:
             self.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
@@ -58,7 +63,7 @@ class UndefinedScoreHook(Hook):
     """Logs a line when COCO's evaluation gives -1, which is not a score but stands for "undefined"."""
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Looks at the metrics of a validation."""
+        """Logs."""
         if line := explain_undefined(metrics or {}):
             runner.logger.info(line)
 
@@ -75,3 +80,68 @@ def explain_undefined(metrics: dict[str, float]) -> str:
     else:
         why = 'the annotations have no such person: (M) is an area of 32^2 to 96^2 pixels, (L) one of 96^2 or more'
     return f'{", ".join(names)} of -1 means "undefined", not a bad score: {why}.'
+
+
+@VISUALIZERS.register_module(force=True)
+class PoseLocalVisualizer(MMPoseVisualizer):
+    """MMPose's visualizer, in whose place it is registered: NumPy 2.4 refuses the radius that it hands to OpenCV."""
+
+    def draw_circles(self, center: np.ndarray, radius: np.ndarray, *args: object, **kwargs: object) -> None:
+        """Draws points; ``radius`` is an array of one number."""
+        super().draw_circles(center, radius if self.backend == 'matplotlib' else radius[0], *args, **kwargs)
+
+
+@HOOKS.register_module()
+class DrawPredictionsHook(Hook):
+    """Draws predictions of tests and validations; MMPose's PoseVisualizationHook writes files for tests alone.
+
+    Args:
+        enable: Whether to draw.
+        interval: Draws every n-th sample.
+        kpt_thr: Keypoints that score less are left out.
+        show: Whether to show a window.
+        wait_time: Seconds that the window stays.
+        out_dir: The folder for files, which are named after the image; the next evaluation replaces them.
+    """
+
+    def __init__(
+        self,
+        enable: bool = False,
+        interval: int = 50,
+        kpt_thr: float = 0.3,
+        show: bool = False,
+        wait_time: float = 0.0,
+        out_dir: str | Path | None = None,
+    ) -> None:
+        self.enable, self.interval, self.out_dir = enable, interval, out_dir
+        self.options = dict(kpt_thr=kpt_thr, show=show, wait_time=wait_time, draw_gt=False, draw_bbox=True)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Begins to count, and takes the skeleton and colours of the dataset."""
+        self._begin(runner, runner.val_evaluator)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Begins to count, and takes the skeleton and colours of the dataset."""
+        self._begin(runner, runner.test_evaluator)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: Sequence[PoseDataSample] = ()
+    ) -> None:
+        """Draws samples of a batch."""
+        for sample in outputs if self.enable else ():
+            self._seen += 1
+            if (self._seen - 1) % self.interval == 0:
+                path = Path(sample.img_path)
+                name = f'{path.stem}_{self._drawn[path.stem]}.jpg'
+                self._drawn[path.stem] += 1
+                out_file = None if self.out_dir is None else str(Path(self.out_dir) / name)
+                image, merged = cv2.imread(str(path))[..., ::-1], merge_data_samples([sample])
+                where = dict(out_file=out_file, step=self._seen, draw_heatmap=True)
+                runner.visualizer.add_datasample(name, image, merged, **where, **self.options)
+
+    after_test_iter = after_val_iter
+
+    def _begin(self, runner: Runner, evaluator: Evaluator) -> None:
+        self._drawn, self._seen = Counter(), 0
+        if self.enable:
+            runner.visualizer.set_dataset_meta(evaluator.dataset_meta)

@@ -1,6 +1,7 @@
+# ruff: noqa: F401
 """Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
 
-from dyconv_pose import registration  # noqa: F401  MMPose, importable
+from dyconv_pose import registration  # MMPose, importable
 from dyconv_pose.moved import getattr_of
 
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
@@ -10,18 +11,5 @@ from .heads import BottleneckHead
 from .input_size import check_input_size
 from .separable import SeparableFPN, SeparableHead
 from .warm_start import WarmStart
-
-__all__ = [
-    'BottleneckHead',
-    'ConvPoolNeck',
-    'DyMobileNetV2',
-    'DyMobileNetV3',
-    'DyResNet',
-    'SeparableFPN',
-    'SeparableHead',
-    'WarmStart',
-    'check_input_size',
-    'dynamic',
-]
 
 __getattr__ = getattr_of(__name__)

@@ -1,14 +1,12 @@
 """What a mistake gets: one sentence that says what is wrong and what to do, exit status 2, and no frames."""
 
 import os
-import runpy
 import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
-from mmengine.config import Config
 from tiny_coco import ROOT, coco_content, write_annotations, write_coco, write_config
 from torch import nn
 
@@ -24,24 +22,6 @@ def data(tmp_path_factory):
 def own_data(data, tmp_path):
     """A copy of the data, to be spoiled."""
     return shutil.copytree(data, tmp_path / 'coco')
-
-
-@pytest.fixture
-def run_tool(tmp_path, monkeypatch, capfd):
-    """Runs a tool as the command line would, but in this process; returns its exit status and all its output."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))  # formatting it takes seconds
-    monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.5)  # a worker's end is waited for
-    monkeypatch.chdir(tmp_path)
-
-    def run(tool, *args):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
-        code = stop.value.code
-        captured = capfd.readouterr()
-        return code, captured.out + captured.err
-
-    return run
 
 
 def assert_one_sentence(status, output, *parts):
@@ -70,6 +50,7 @@ OPTIONS = {
     'wrong key of the data': ('train_dataloader.no_such_key=1', ['no_such_key']),
     'wrong key of the schedule': ('param_scheduler.0.no_such_key=1', ['no_such_key', 'cannot be built']),
     'unknown step of the data': ('val_dataloader.dataset.pipeline.0.type=NoStep', ['NoStep', 'cannot be built']),
+    'folding that dynamic layers do not have': ('efficient_conv_bn_eval=[backbone]', ['efficient_conv_bn_eval must']),
     'unknown optimiser': (
         'optim_wrapper.optimizer.type=NoOptimizer',
         ['The optim_wrapper of the config cannot be built'],
