@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 #: How files begin: images (JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000, PNM, AVIF and HEIF, JPEG XL), sound in MP4, and
-#: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG and its transport streams).
+#: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG, its transport streams, MXF, Y4M, raw H.264 ...).
 _STARTS = {
-    'image': rb'\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0\0\x0cj|\xffO\xffQ|P[1-6]\s'
-    rb'|.{4}ftyp(avi|hei|hev|mif1|msf1)|\xff\n|\0\0\0\x0cJXL',
+    'image': rb'\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0\0\x0cj|\xffO\xffQ'
+    rb'|P[1-6]\s+[\d#]|.{4}ftyp(avi|hei|hev|mif1|msf1)|\xff\n|\0\0\0\x0cJXL',
     '': rb'.{4}ftypM4[AB]',
-    'video': rb'.{4}(ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|RIFF.{4}AVI|OggS.{,400}theora|0&\xb2u|FLV'
-    rb'|\0\0\x01[\xb3\xba]|G.{187}G.{187}G|.{4}G.{191}G',
+    'video': rb'.{4}(ftyp|moov|mdat)|\0.{3}(wide|free|skip)|\x1aE\xdf\xa3|RIFF.{4}AVI|OggS.{,400}theora|0&\xb2u'
+    rb'|FLV\x01|\0\0\x01[\xb3\xba]|G.{187}G.{187}G|.{4}G.{191}G|\x06\x0e\+4|YUV4|\0\0\0\x01[g\'@]|nut/|\.RMF',
 }
 #: Endings by which a file that begins in no such way is taken for a damaged or unknown one of a kind.
 _ENDINGS = {
