@@ -27,14 +27,17 @@ _RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int
 
 def check_annotations(table: AnnotationTable, keypoint_names: Sequence[str], is_scored: bool) -> list[Finding]:
     """The errors of an annotation file, by the K names of the metadata; AP (``is_scored``) needs more than training."""
-    rules = _value_errors(table, is_scored), _place_errors(table), _category_errors(table, keypoint_names)
-    return findings_of(chain(*rules, _person_errors(table, is_scored)))
+    rules = [*_value_errors(table, is_scored), *_place_errors(table), *_category_errors(table, keypoint_names)]
+    if not usable_persons(table).any():
+        result = 'AP would be -1' if is_scored else 'nothing can be learnt'
+        rules.append(('no-persons', f'no person has a box and a labelled keypoint, so {result}', None))
+    return findings_of(rules)
 
 
 def truth_errors(table: AnnotationTable) -> list[Finding]:
     """What the evaluator would fail on in annotations that results are scored against."""
-    missing = [('missing-bbox', 'annotations have no "bbox"', table.ids_where('bbox', ABSENT))]
-    return findings_of(chain(_value_errors(table, is_scored=False), missing, _skeleton_errors(table.categories)))
+    missing = [('missing-bbox', 'annotations have no "bbox"', table.ids[table.states['bbox'] == ABSENT])]
+    return findings_of(chain(_value_errors(table, is_scored=False), missing))
 
 
 def _value_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
@@ -43,13 +46,13 @@ def _value_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
         keypoints=f'the {num} keypoints of the metadata, {3 * num} numbers x, y, v', bbox='x, y, width, height'
     )
     for key, state in table.states.items():
-        absent = table.ids_where(key, ABSENT)
+        absent = table.ids[state == ABSENT]
         if key in forms and 0 < len(absent) == len(table.ids):
             yield f'no-{key}', f'no annotation has "{key}": is it a file of persons with {num} keypoints each?', None
         elif key not in forms and is_scored:
             yield f'missing-{key}', f'annotations have no "{key}", which COCO AP needs', absent
         form = forms.get(key, 'one number')
-        yield f'{key}-form', f'annotations have "{key}" in another form than {form}', table.ids_where(key, MALFORMED)
+        yield f'{key}-form', f'annotations have "{key}" in another form than {form}', table.ids[state == MALFORMED]
         numbers = table.numbers[key]
         is_finite = np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
         yield 'not-finite', f'annotations have "{key}" that is not finite', table.ids[(state == PRESENT) & ~is_finite]
@@ -102,11 +105,10 @@ def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray
 
 
 def _category_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
-    known = [entry for entry in table.categories if isinstance(entry, dict) and isinstance(entry.get('id'), int)]
-    lost = table.ids[~np.isin(table.category_ids, [entry['id'] for entry in known])]
+    lost = table.ids[~np.isin(table.category_ids, [entry['id'] for entry in table.categories])]
     yield 'category', 'annotations are of a category that the file does not list', lost
     expected = [name.lower() for name in keypoint_names]
-    for entry in known:
+    for entry in table.categories:
         given = names_of(entry) if entry['id'] in table.category_ids else []
         if given and len(given) != len(expected):
             message = f"the file's category has {len(given)} keypoints, the config's metadata {len(expected)}"
@@ -123,26 +125,10 @@ def names_of(category: dict) -> list[str]:
     return [str(name).lower().replace(' ', '_').replace('-', '_') for name in names] if isinstance(names, list) else []
 
 
-def _skeleton_errors(categories: list) -> Iterator[tuple]:
-    for category in categories:
-        if not isinstance(category, dict) or not isinstance(category.get('id'), int):
-            yield 'category', 'a category is no dictionary with an integer "id"', None
-            continue
-        links = category.get('skeleton') or []
-        if not isinstance(links, list) or any(not isinstance(k, list) or [*map(type, k)] != [int, int] for k in links):
-            yield 'skeleton', 'a skeleton is not made of pairs of keypoint numbers', None
-
-
 def usable_persons(table: AnnotationTable) -> np.ndarray:
     """(N,) bool: persons with a box, a labelled keypoint and a listed image."""
     has_box = (table.numbers['bbox'][:, 2:] > 0).all(axis=1)
     return table.is_person & has_box & (table.image_rows >= 0) & ~(table.numbers['num_keypoints'] == 0)
-
-
-def _person_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
-    if not usable_persons(table).any():
-        result = 'AP would be -1' if is_scored else 'nothing can be learnt'
-        yield 'no-persons', f'no person has a box and a labelled keypoint, so {result}', None
 
 
 def missing_images(table: AnnotationTable, folder: Path, is_needed: np.ndarray) -> list[Finding]:

@@ -1,11 +1,8 @@
-"""COCO AP of a results file, and which persons it got worst. Shape letters: K keypoints."""
+"""COCO AP of a results file. Shape letters: K keypoints."""
 
 import contextlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from dyconv_pose.datasets.annotations import AnnotationTable, Finding, form_errors
 from dyconv_pose.datasets.rules import result_errors, truth_errors
@@ -17,23 +14,6 @@ from .cocoeval import COCO, COCOeval
 FIGURES = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')
 
 
-@dataclass
-class PersonScore:
-    """How well one annotated person was found.
-
-    Attributes:
-        annotation: The annotation.
-        image: The image's entry in the annotations.
-        similarity: Object keypoint similarity with the best result, 0 to 1; 0 where there is none.
-        result: That result, or ``None``.
-    """
-
-    annotation: dict
-    image: dict
-    similarity: float
-    result: dict | None
-
-
 class ResultsEvaluation:
     """Scores a results file against annotations, by the official evaluator.
 
@@ -43,6 +23,7 @@ class ResultsEvaluation:
         sigmas: Per-keypoint falloff (K,); by default COCO's, which fit COCO's 17 keypoints alone.
 
     Attributes:
+        truth, evaluator: The annotations, and the evaluator that has matched the results with them.
         figures: The ten figures by name, 0 to 1, or -1 where there is no person of that kind.
 
     Raises:
@@ -69,34 +50,11 @@ class ResultsEvaluation:
             self.truth.dataset = truth
             self.truth.createIndex()
             found = self.truth.loadRes(rows)
-            self._evaluator = COCOeval(self.truth, found, 'keypoints', sigmas=sigmas, use_area=use_area)
-            self._evaluator.evaluate()
-            self._evaluator.accumulate()
-            self._evaluator.summarize()
-        self.figures = dict(zip(FIGURES, (float(value) for value in self._evaluator.stats), strict=True))
-
-    def persons(self) -> list[PersonScore]:
-        """The annotated persons that count (no crowds, at least one labelled keypoint), worst first."""
-        scores = []
-        for (image_id, category_id), similarities in self._evaluator.ious.items():
-            persons = self._evaluator._gts[image_id, category_id]
-            # The evaluator has its rows in the order of falling score, and keeps the best 20 of an image.
-            found = sorted(self._evaluator._dts[image_id, category_id], key=lambda row: -row['score'])[:20]
-            for index, person in enumerate(persons):
-                if person.get('iscrowd') or not person.get('num_keypoints', 1):
-                    continue
-                column = np.asarray(similarities)[:, index] if len(similarities) else np.zeros(0)
-                best = int(column.argmax()) if len(column) else None
-                similarity, result = (0.0, None) if best is None else (float(column[best]), found[best])
-                scores.append(PersonScore(person, self.truth.imgs[image_id], similarity, result))
-        return sorted(scores, key=lambda score: score.similarity)
-
-    def skeleton(self) -> list[tuple[int, int]]:
-        """The limbs that the annotations' category states, pairs of keypoint indices from 0."""
-        categories = self.truth.dataset['categories']
-        links = categories[0].get('skeleton') or [] if categories else []
-        count = len(self.truth.dataset['annotations'][0]['keypoints']) // 3
-        return [(start - 1, end - 1) for start, end in links if {start, end} <= set(range(1, count + 1))]
+            self.evaluator = COCOeval(self.truth, found, 'keypoints', sigmas=sigmas, use_area=use_area)
+            self.evaluator.evaluate()
+            self.evaluator.accumulate()
+            self.evaluator.summarize()
+        self.figures = dict(zip(FIGURES, (float(value) for value in self.evaluator.stats), strict=True))
 
 
 def _stop_at(errors: list[Finding], kind: str, path: str | Path) -> None:

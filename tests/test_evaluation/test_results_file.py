@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from worst_cases import draw_worst
+from worst_cases import draw_worst, persons_of, skeleton_of
 
 from dyconv_pose.evaluation.results_file import FIGURES, ResultsEvaluation
 
@@ -56,7 +56,7 @@ def test_figures_are_those_of_pycocotools(files):
 
 
 def test_persons_come_worst_first_with_the_result_that_fits_them_best(files):
-    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    persons = persons_of(ResultsEvaluation(files / 'truth.json', files / 'results.json'))
     assert len(persons) == 12
     similarities = [person.similarity for person in persons]
     assert similarities == sorted(similarities) and persons[-1].annotation['id'] == 1 and similarities[-1] == 1
@@ -67,22 +67,22 @@ def test_persons_come_worst_first_with_the_result_that_fits_them_best(files):
 def test_a_person_that_was_not_found_is_the_worst(files):
     rows = [row for row in json.loads((files / 'results.json').read_text()) if row['image_id'] != 3]
     (files / 'results.json').write_text(json.dumps(rows))
-    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    persons = persons_of(ResultsEvaluation(files / 'truth.json', files / 'results.json'))
     assert {person.annotation['id'] for person in persons[:2]} == {7, 8} and persons[0].result is None
 
 
 def test_no_results_at_all_score_nothing(files):
     (files / 'results.json').write_text('[]')
     evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
-    assert evaluation.figures['AP'] == 0 and all(person.similarity == 0 for person in evaluation.persons())
+    assert evaluation.figures['AP'] == 0 and all(person.similarity == 0 for person in persons_of(evaluation))
 
 
 def test_worst_cases_are_drawn(files):
     for index in range(6):
         cv2.imwrite(str(files / f'{index}.png'), np.full((200, 200, 3), 90, np.uint8))
     evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
-    assert evaluation.skeleton() == [(0, 1), (1, 16)]
-    written = draw_worst(evaluation.persons()[:3], evaluation.skeleton(), files, files / 'worst')
+    assert skeleton_of(evaluation) == [(0, 1), (1, 16)]
+    written = draw_worst(persons_of(evaluation)[:3], skeleton_of(evaluation), files, files / 'worst')
     assert [path.name[:4] for path in written] == ['001_', '002_', '003_']
     picture = cv2.imread(str(written[0])).astype(int)
     left, right = picture[30:, :480], picture[30:, 480:]

@@ -96,7 +96,7 @@ def annotation_warnings(table: AnnotationTable, names: Sequence[str], is_scored:
 def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
     points, area = table.numbers['keypoints'], table.numbers['area']
     for key in ('keypoints', 'bbox'):
-        absent = table.ids_where(key, ABSENT)
+        absent = table.ids[table.states[key] == ABSENT]
         if len(absent) < len(table.ids):  # else it is an error
             yield f'missing-{key}', f'annotations have no "{key}" and are left out', absent
     present = table.states['keypoints'] == PRESENT
@@ -111,7 +111,7 @@ def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 
 def _area_warnings(table: AnnotationTable) -> Iterator[tuple]:
-    yield 'missing-area', 'annotations have no "area", which is derived', table.ids_where('area', ABSENT)
+    yield 'missing-area', 'annotations have no "area", which is derived', table.ids[table.states['area'] == ABSENT]
 
 
 def _outside_warnings(table: AnnotationTable) -> Iterator[tuple]:
