@@ -36,6 +36,8 @@ def main() -> None:
 
         sigmas = keypoint_set_of_config(args.config).sigmas
     evaluation = ResultsEvaluation(args.annotations, args.results, sigmas)
+    if not evaluation.num_results:
+        print(f'"{args.results}" holds no persons, so every figure is 0: did the detector find nobody (--boxes)?')
     table = Table('figure', 'value')
     for name, value in evaluation.figures.items():
         table.add_row(name, f'{value:.4f}' if value >= 0 else 'no such persons')

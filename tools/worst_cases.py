@@ -77,6 +77,9 @@ def draw_worst(
     written = []
     for rank, score in enumerate(worst, start=1):
         image = read_image(Path(images) / score.image['file_name'])
+        if (size := [score.image['width'], score.image['height']]) != [*image.shape[1::-1]]:
+            name = score.image['file_name']
+            raise ValueError(f'The image "{name}" must have the annotated size {size}, got {[*image.shape[1::-1]]}.')
         name = f'{rank:03d}_oks{score.similarity:.2f}_{Path(score.image["file_name"]).stem}_{score.annotation["id"]}'
         path = Path(out_dir) / f'{name}.jpg'
         write_image(path, _pair(image, score, skeleton))

@@ -69,7 +69,7 @@ class AnnotationTable:
     """
 
     def __init__(self, content: dict, num_keypoints: int) -> None:
-        images, annotations, self.categories = content['images'], content['annotations'], content['categories']
+        images, annotations, self.categories = content['images'], content['annotations'], content.get('categories', [])
         self.file_names = [image['file_name'] for image in images]
         self.image_ids = np.array([image['id'] for image in images], np.int64)
         self.image_sizes_wh = np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2)
@@ -131,6 +131,7 @@ def form_errors(content: object) -> list[Finding]:
     if not isinstance(content, dict):
         kind = type(content).__name__
         return [Finding('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')]
+    content = {'categories': [], **content}  # training does without them
     for part in _PARTS:
         if not isinstance(content.get(part), list):
             return [Finding('form', f'the file has no list "{part}", as COCO\'s format has')]
@@ -144,5 +145,10 @@ def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
     yield 'form', f'{name} are no dictionaries', np.flatnonzero(is_wrong), 'position'
     for key, kind in kinds.items() if not any(is_wrong) else ():
         values = [entry.get(key) for entry in entries]
+        absent = np.flatnonzero([value is None for value in values])
+        has = ', '.join(entries[absent[0]]) or 'nothing' if len(absent) else ''
+        yield 'form', f'{name} lack "{key}" ({_KINDS[kind]}), the first has {has:.80}', absent, 'position'
         is_wrong = [not isinstance(value, kind) or (type(value) is int and abs(value) >= 2**63) for value in values]
-        yield 'form', f'{name} lack "{key}" as {_KINDS[kind]}', np.flatnonzero(is_wrong), 'position'
+        wrong = np.setdiff1d(np.flatnonzero(is_wrong), absent)
+        value = repr(values[wrong[0]]) if len(wrong) else ''
+        yield 'form', f'{name} have a "{key}" that is not {_KINDS[kind]} but {value:.40}', wrong, 'position'

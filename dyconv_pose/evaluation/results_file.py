@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 
 from dyconv_pose.datasets.annotations import AnnotationTable, Finding, form_errors
-from dyconv_pose.datasets.rules import result_errors, truth_errors
+from dyconv_pose.datasets.result_rules import result_errors
+from dyconv_pose.datasets.rules import truth_errors
 from dyconv_pose.files import read_json
 
 from .cocoeval import COCO, COCOeval
@@ -25,6 +26,7 @@ class ResultsEvaluation:
     Attributes:
         truth, evaluator: The annotations, and the evaluator that has matched the results with them.
         figures: The ten figures by name, 0 to 1, or -1 where there is no person of that kind.
+        num_results: How many persons the results have.
 
     Raises:
         FileNotFoundError: A file does not exist.
@@ -34,14 +36,16 @@ class ResultsEvaluation:
     def __init__(self, annotations: str | Path, results: str | Path, sigmas: tuple[float, ...] | None = None) -> None:
         truth, rows = read_json(annotations, 'annotations'), read_json(results, 'results')
         count = _keypoint_count(truth, annotations)
-        _stop_at(truth_errors(AnnotationTable(truth, count)), 'annotations', annotations)
-        _stop_at(result_errors(rows, {image['id'] for image in truth['images']}, count), 'results', results)
+        table = AnnotationTable(truth, count)
+        _stop_at(truth_errors(table), 'annotations', annotations)
+        _stop_at(result_errors(rows, table), 'results', results)
         if sigmas is None and count != 17:
             raise ValueError(
                 f"Annotations of {count} keypoints need their sigmas (COCO's are of 17): name the config (--config)."
             )
         if sigmas is not None and len(sigmas) != count:
             raise ValueError(f'There must be one sigma per keypoint, {count}, got {len(sigmas)}.')
+        self.num_results = len(rows)
         # pycocotools would take rows with further entries for results of another task
         rows = [{key: value for key, value in row.items() if key not in ('caption', 'segmentation')} for row in rows]
         use_area = all('area' in annotation for annotation in truth['annotations'])
