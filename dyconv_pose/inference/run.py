@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .coco import coco_results, write_results
+from .coco import CocoBoxes, coco_results, write_results
 from .drawing import draw_heatmaps, draw_poses, require_display
 from .images import read_image, write_image
 from .predictor import PoseEstimator
@@ -107,6 +107,8 @@ class Run:
                 sources += expand(text)
         if not sources:
             raise ValueError(' '.join(self.failures))
+        if isinstance(self.estimator.detector, CocoBoxes):
+            self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:
             self._do_images([source for source in sources if source.kind == 'image'])
