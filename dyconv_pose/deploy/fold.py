@@ -23,16 +23,12 @@ def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
 
     A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it.
 
-    Args:
-        model: A backbone, a head or a whole estimator, static or dynamic; left as it is.
-        purpose: One of :data:`PURPOSES`.
-
     Returns:
-        A copy of the same class in evaluation mode, without gradients, that computes the same function; in
-        channels_last where it stays in torch.
+        A copy of the model (a backbone, a head or a whole estimator) in evaluation mode, without gradients, that
+        computes the same function; in channels_last where it stays in torch.
 
     Raises:
-        ValueError: The purpose is unknown.
+        ValueError: The purpose is not in :data:`PURPOSES`.
     """
     if purpose not in PURPOSES:
         raise ValueError(f'purpose must be one of {PURPOSES}, got {purpose!r}.')
