@@ -31,8 +31,6 @@ class ResumePoint:
 
 def resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
     """The checkpoint that is named, by the caller or the config, or the last whole one of the work directory."""
-    if not resume and not config.get('resume'):
-        return None
     named = resume if isinstance(resume, str) else None if resume else config.get('load_from')
     try:
         return read_resume_point(named, trust) if named else find_resume_point(config.work_dir, trust)

@@ -48,7 +48,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, trust: 
             config.optim_wrapper.setdefault('loss_scale', 'dynamic')
         else:  # where the config names AmpOptimWrapper
             _ = config.optim_wrapper.pop('loss_scale', None), config.optim_wrapper.pop('dtype', None)
-    point, known = resume_point(config, resume, trust), {}
+    point, known = resume_point(config, resume, trust) if resume or config.get('resume') else None, {}
     if point:
         config.resume, config.load_from = True, str(point.path)
         known[str(point.path)] = point.content
