@@ -17,7 +17,7 @@ def written_files(root: Path = ROOT) -> dict[Path, str]:
     Raises:
         ValueError: A page names a table that does not exist.
     """
-    from analysis_tools.pages import attention, deploy, networks, operator, photographs
+    from analysis_tools.pages import attention, deploy, moved, networks, operator, photographs
     from analysis_tools.pages.fill import fill
     from analysis_tools.pages.metafiles import metafiles
     from experiments import report
