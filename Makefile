@@ -41,8 +41,8 @@ format: $(INSTALLED) ## Mend style and formatting
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## Write the generated pages anew
-	@$(BIN)/python tools/make_docs.py
+docs: $(INSTALLED) ## Fill the tables in the documentation
+	@$(BIN)/python tools/analysis_tools/make_docs.py
 
 clean: ## Remove what the commands made, but not .venv and not work_dirs, where trained networks are
 	rm -rf outputs data/synthetic .pytest_cache .ruff_cache .hypothesis

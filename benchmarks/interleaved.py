@@ -1,6 +1,7 @@
 """Timing in which all that is compared takes turns in one process, so that whatever else the machine does meets all."""
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.analysis.trained import machine, versions
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # its folders are imported by name
 
 
 def measure(
@@ -21,7 +22,7 @@ def measure(
         rounds: How many times each has its turn.
         warm_up: Rounds before these, which are not counted.
         in_a_row: Calls in a turn. Of several the first is not counted: it finds in the processor's caches what the
-            function before has left there, which is not so where a network runs for picture after picture.
+            function before has left there, unlike where a network runs for image after image.
     """
     times = {name: [] for name in functions}
     for number in range(warm_up + rounds):
@@ -42,6 +43,8 @@ def summary(times: list[float]) -> dict:
 
 def environment(*packages: str) -> dict:
     """Versions, of further packages too, and machine, for the record."""
+    from analysis_tools.environment import machine, versions
+
     return {'versions': {**versions(), **{name: version(name) for name in packages}}, 'machine': machine()}
 
 

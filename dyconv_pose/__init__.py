@@ -1,13 +1,43 @@
 """dyconv_pose: dynamic convolution for keypoint detection, as MMPose components.
 
-Importing this package makes MMPose importable (see :mod:`dyconv_pose.compat`) and registers every component, so
-that a config needs only ``custom_imports = dict(imports=['dyconv_pose'])``. Where MMPose is not installed, nothing
-is registered, and the parts that need no MMPose (:mod:`dyconv_pose.layers`) still work.
+Importing this package imports nothing else. Its names come when they are asked for: the layers need PyTorch alone,
+running exported networks needs neither PyTorch nor MMPose, and configs name :mod:`dyconv_pose.registration`, which
+makes MMPose importable and registers every component.
 """
 
-from importlib.util import find_spec
+from importlib import import_module
 
-__version__ = '0.1.0'
+from . import moved
 
-if find_spec('mmpose') is not None:
-    from . import registration  # noqa: F401
+__version__ = '0.2.0'
+
+#: Where each public name is defined.
+_MODULES = {
+    'CondConv2d': 'layers',
+    'DCDConv2d': 'layers',
+    'DyConv2d': 'layers',
+    'KernelWarehouse2d': 'layers',
+    'ODConv2d': 'layers',
+    'dynamic_layers': 'layers',
+    'make_dynamic': 'layers',
+    'load_estimator': 'apis',
+    'load_exported': 'deploy',
+    'export_onnx': 'deploy',
+    'to_deploy': 'deploy',
+}
+
+__all__ = [*_MODULES, '__version__']
+
+moved.install()
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used."""
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    value = globals()[name] = getattr(import_module(f'{__name__}.{_MODULES[name]}'), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

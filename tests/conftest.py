@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    import dyconv_pose  # noqa: F401
+    import dyconv_pose.registration  # noqa: F401
 
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
@@ -26,7 +26,7 @@ def _quiet_and_seeded():
 
 
 def pytest_addoption(parser):
-    """Names the file for what proofs of robustness count; tools/prove_robustness.py gives it."""
+    """Names the file for what proofs of robustness count; benchmarks/prove_robustness.py gives it."""
     parser.addoption('--figures', metavar='FILE', help='write what the proofs of robustness count to this JSON file')
 
 

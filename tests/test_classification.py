@@ -11,14 +11,15 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from analysis_tools.costs.comparison import count_imagenet
+from analysis_tools.costs.counter import count
+from analysis_tools.costs.estimators import count_config, input_size_of
+from analysis_tools.costs.paper import IMAGENET
+from dataset_converters.make_class_folders import HUES, make_class_folders
 from mmpose.registry import MODELS
 
 from dyconv_pose import apis
-from dyconv_pose.analysis import count, count_config, input_size_of
-from dyconv_pose.analysis.comparison import count_imagenet
-from dyconv_pose.analysis.paper import IMAGENET
 from dyconv_pose.apis import build_model, load_config
-from dyconv_pose.datasets.class_folders import HUES, make_class_folders
 from dyconv_pose.layers import dynamic_layers
 
 ROOT = Path(__file__).resolve().parents[1]

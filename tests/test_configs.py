@@ -60,7 +60,7 @@ def test_builds_and_takes_a_training_step(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
 def test_pipelines_and_schedule_fit(path):
     config = Config.fromfile(path)
-    assert 'dyconv_pose' in config.custom_imports.imports
+    assert 'dyconv_pose.registration' in config.custom_imports.imports
     width, height = config.codec['input_size']
     # a config based on one of MMPose's has its scope in the codec
     assert dict(config.model.head.decoder, _scope_='mmpose') == dict(config.codec, _scope_='mmpose')
@@ -78,4 +78,18 @@ def test_pipelines_and_schedule_fit(path):
 def test_dynamic_config_is_its_twin_and_a_few_lines(path):
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith('#')]
     assert len(lines) <= 11  # with the line that names the base
-    assert list(dynamic_layers(MODELS.build(Config.fromfile(path).model)))
+
+
+@pytest.mark.parametrize('folder', ['body_2d_keypoint', 'classification'])
+def test_dynamic_are_those_whose_names_say_so(folder):
+    if folder == 'classification':
+        pytest.importorskip('mmpretrain')
+    paths = [path for path in (ROOT / 'configs' / folder).rglob('*.py') if '_base_' not in path.parts]
+    assert len(paths) > 10
+    for path in paths:
+        config = Config.fromfile(path, import_custom_modules=False)
+        for part in ('backbone', 'head') if folder == 'body_2d_keypoint' else ('backbone',):
+            network = MODELS.build(dict(config.model[part], _scope_='mmpose'))
+            is_dynamic = any(True for _ in dynamic_layers(network))
+            assert is_dynamic <= ('dy-' in path.name), (path, part)
+            assert is_dynamic or part == 'head' or 'dy-' not in path.name or 'ablations' in path.parts, (path, part)

@@ -14,7 +14,7 @@ if [ -e data/coco/annotations/person_keypoints_val2017.json ]; then
 else
     set_name=synthetic
     step '1 of 5: drawing the sample set'
-    python tools/make_sample_set.py --out data/synthetic --num-train 1500 --num-val 300 --seed 0
+    python tools/dataset_converters/make_sample_set.py --out data/synthetic --num-train 1500 --num-val 300 --seed 0
 fi
 config=configs/body_2d_keypoint/topdown_heatmap/$set_name/${name}_$set_name-128x96.py
 
@@ -22,17 +22,17 @@ step '2 of 5: training MobileNetV3-Small with dynamic convolution'
 rm -rf "$out"
 python tools/train.py "$config" --work-dir "$out/train"
 
-step '3 of 5: COCO AP on the held-out pictures'
-checkpoint=$(cat "$out/train/last_checkpoint") # not the best one: that would be chosen on the pictures it is scored on
+step '3 of 5: COCO AP on the held-out images'
+checkpoint=$(cat "$out/train/last_checkpoint") # not the best one: that would be chosen on the images it is scored on
 python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --out "$out/metrics.json"
 
 step '4 of 5: drawing poses'
-pictures=("data/$set_name/val2017/"*.jpg)
-python tools/infer.py "$config" "$checkpoint" "${pictures[@]:0:40}" \
+images=("data/$set_name/val2017/"*.jpg)
+python tools/infer.py "$config" "$checkpoint" "${images[@]:0:40}" \
     --boxes "data/$set_name/annotations/person_keypoints_val2017.json" --out-dir "$out/poses"
 
 step '5 of 5: the training curve'
-python tools/plot_training.py "$out/train" --out "$out/training.png"
+python tools/analysis_tools/plot_training.py "$out/train" --out "$out/training.png"
 
 step 'done'
 python - "$out" <<'PYTHON'
@@ -46,7 +46,7 @@ from rich.table import Table
 out = Path(sys.argv[1])
 metrics = json.loads((out / 'metrics.json').read_text())
 table = Table('to look at', 'file')
-table.add_row('poses drawn on pictures', str(out / 'poses'))
+table.add_row('images with poses', str(out / 'poses'))
 table.add_row('the same in COCO format', str(out / 'poses' / 'results.json'))
 table.add_row('training curve', str(out / 'training.png'))
 table.add_row(f'COCO figures: AP {metrics["coco/AP"]:.3f}, AR {metrics["coco/AR"]:.3f}', str(out / 'metrics.json'))

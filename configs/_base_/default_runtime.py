@@ -2,7 +2,7 @@
 # checkpoints are written whole or not at all, a loss that is no number stops the run, a score of -1 is explained.
 _base_ = ['mmpose::_base_/default_runtime.py']
 
-custom_imports = dict(imports=['dyconv_pose'], allow_failed_imports=False)
+custom_imports = dict(imports=['dyconv_pose.registration'], allow_failed_imports=False)
 
 default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook'),

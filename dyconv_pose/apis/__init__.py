@@ -1,5 +1,7 @@
 """What the tools do, callable from Python."""
 
+from dyconv_pose import registration  # noqa: F401  MMPose, importable
+
 from .checkpoint import load_weights, read_checkpoint
 from .config import build_model, load_config
 from .estimator import load_estimator

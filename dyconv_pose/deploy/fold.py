@@ -39,7 +39,8 @@ class PoseNetwork(nn.Module):
 def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
 
-    A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it.
+    A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it, unless the layer
+    takes it in (``DynamicConv2d.folded``).
 
     Args:
         model: A backbone, a head or a whole estimator, static or dynamic; left as it is.
@@ -75,6 +76,8 @@ def _fold_within(parent: nn.Module, split: bool) -> None:
         if not (type(child) in PLAIN_CONVS or (isinstance(child, DynamicConv2d) and child.is_mixture)):
             if not isinstance(child, DynamicConv2d):
                 _fold_within(child, split)
+            elif ordered and _can_fold(child, follower) and (new := child.folded(*_scale_and_shift(follower))):
+                parent._modules[name], parent._modules[next_name] = new, nn.Identity()
         elif ordered and _can_fold(child, follower):
             parent._modules[name] = _deployed(child, split, *_scale_and_shift(follower))
             parent._modules[next_name] = nn.Identity()

@@ -33,11 +33,7 @@ class AttentionLogHook(Hook):
     of log K, and ``attention/image_dependence/<layer>``, by how much the entropy of the batch's mean attention is
     larger (0 where all images have the same). Their means over the layers stand in the training log.
 
-    Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook'))``; for TensorBoard, give the
-    visualiser the backend ``dict(type='TensorboardVisBackend')``.
-
-    Args:
-        interval: Iterations between two entries.
+    Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook', interval=50))``, in iterations.
 
     Raises:
         ValueError: The interval is not positive.
@@ -61,20 +57,19 @@ class AttentionLogHook(Hook):
         """
         network = runner.model.module if hasattr(runner.model, 'module') else runner.model
         for name, layer in dynamic_layers(network):
-            self._handles.append(layer.attention.register_forward_hook(self._keep(name)))
+            if layer.kernel_attention is not None:
+                self._handles.append(layer.kernel_attention.register_forward_hook(self._keep(name)))
         if not self._handles:
             raise ValueError(
-                'AttentionLogHook needs a dynamic network and this one has no dynamic layer: '
+                'AttentionLogHook needs attention over kernels and this network has no dynamic layer with it: '
                 "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
             )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+    def before_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Says whether this iteration is logged."""
         self._is_due = (runner.iter + 1) % self.interval == 0
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Logs."""
         if not self._is_due:
             return

@@ -5,7 +5,6 @@ because the attention is one-hot too early (section 3.3).
 """
 
 import math
-from types import MappingProxyType
 
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
@@ -15,14 +14,12 @@ from torch import Tensor, nn
 from dyconv_pose.layers import dynamic_layers
 
 #: Share of the way from start to end, in [0, 1], at a progress in [0, 1].
-SCHEDULES = MappingProxyType(
-    {
-        'constant': lambda progress: 0.0,
-        'linear': lambda progress: progress,
-        'cosine': lambda progress: 0.5 - 0.5 * math.cos(math.pi * progress),
-        'exponential': lambda progress: progress,  # of the logarithm of tau
-    }
-)  # type: MappingProxyType[str, Callable[[float], float]]
+SCHEDULES = {
+    'constant': lambda progress: 0.0,
+    'linear': lambda progress: progress,
+    'cosine': lambda progress: 0.5 - 0.5 * math.cos(math.pi * progress),
+    'exponential': lambda progress: progress,  # of the logarithm of tau
+}
 
 
 def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, schedule: str = 'linear') -> float:
@@ -43,8 +40,9 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
     """
     if schedule not in SCHEDULES:
         raise ValueError(f'schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.')
-    if not (start > 0 and end > 0):
-        raise ValueError(f'temperatures must be positive, got start={start} and end={end}.')
+    lowest = min(start, end)
+    if not lowest >= 0 or (schedule == 'exponential' and lowest == 0):
+        raise ValueError(f'temperatures must be positive, or 0 at an end that is linear, got {start} and {end}.')
     share = SCHEDULES[schedule](min(max(progress, 0.0), 1.0))
     if schedule == 'exponential':
         return start * (end / start) ** share
@@ -57,37 +55,33 @@ def temperatures(network: nn.Module) -> list[Tensor]:
 
 
 def set_temperature(network: nn.Module, temperature: float) -> int:
-    """Sets tau of every dynamic layer of a network that has one, and returns how many there are.
+    """Sets tau wherever a network has one, and returns how many times.
 
     Raises:
-        ValueError: The temperature is not positive.
+        ValueError: A layer does not take this temperature.
     """
-    if not temperature > 0:
-        raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
-    found = temperatures(network)
-    for tau in found:
-        tau.fill_(temperature)
-    return len(found)
+    layers = [layer for _, layer in dynamic_layers(network) if layer.temperature is not None]
+    for layer in layers:
+        layer.check_temperature(temperature)
+        layer.temperature.fill_(temperature)
+    return len(layers)
 
 
 @HOOKS.register_module()
 class TemperatureHook(Hook):
     """Sets and logs the temperature before every training iteration.
 
-    tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After
-    the annealing tau stays at ``end`` (with a constant schedule, at ``start`` throughout). Without this hook tau is the
-    constant that ``conv_cfg`` states, or that of the dynamic checkpoint which ``load_from`` or ``init_cfg`` names.
-    In an averaged model (MMEngine's ``EMAHook``) tau is the same, not its average.
+    tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After the
+    annealing it stays at ``end`` (with a constant schedule, at ``start`` throughout). In an averaged model (MMEngine's
+    ``EMAHook``) tau is the same, not its average. Without this hook tau stays what ``conv_cfg`` or the checkpoint says.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
     replace the list of the base config.
 
     Args:
-        start: tau at the first iteration.
-        end: tau when the annealing is over.
+        start, end, schedule: As in :func:`temperature_at`.
         duration: Length of the annealing, in epochs or iterations.
         by_epoch: Whether ``duration`` counts epochs.
-        schedule: As in :func:`temperature_at`.
 
     Raises:
         ValueError: ``duration`` is not positive, or as in :func:`temperature_at`.
@@ -114,8 +108,9 @@ class TemperatureHook(Hook):
         """Checks that there is something to anneal.
 
         Raises:
-            ValueError: The network has no dynamic layer with a temperature.
+            ValueError: The network has no dynamic layer with a temperature, or has one that does not take these.
         """
+        set_temperature(runner.model, self.start if self.schedule == 'constant' else self.end)
         if set_temperature(runner.model, self._temperature(runner)) == 0:
             raise ValueError(
                 'TemperatureHook needs a dynamic network and this one has no dynamic layer with a temperature: '

@@ -1,8 +1,8 @@
 """Dynamic convolution in plain PyTorch: nothing here knows of pose estimation, or needs another package."""
 
-from .base import DynamicConv2d
+from .base import DynamicConv2d, dynamic_layers
 from .cond_conv import CondConv2d
-from .convert import Conversion, convert_convs, dynamic_layers, make_dynamic, warm_start_state
+from .convert import Conversion, convert_convs, make_dynamic, warm_start_state
 from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
 from .geometry import Geometry

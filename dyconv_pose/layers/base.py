@@ -6,11 +6,13 @@ knows :class:`DynamicConv2d` alone.
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.utils import _pair
 
 from .geometry import Geometry
@@ -120,14 +122,19 @@ class DynamicConv2d(nn.Module):
         """The attention's tau, a buffer that a schedule may fill; ``None`` where it has none."""
         return getattr(self.attention, 'temperature', None)
 
+    @staticmethod
+    def check_temperature(temperature: float) -> None:
+        """Raises ValueError for a temperature that the operator does not take; by default it takes positive ones."""
+        if not temperature > 0:
+            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+
     @property
     def kernel_attention(self) -> nn.Module | None:
         """The module that returns attention weights (B, K) over kernels, for logs; ``None`` where there are none."""
         return self.attention
 
-    def fold(self, scale: Tensor, shift: Tensor) -> bool:
-        """Makes the layer compute ``scale * y + shift``, (C_out,) each, in place; ``False`` where it cannot."""
-        return False
+    def folded(self, scale: Tensor, shift: Tensor) -> 'DynamicConv2d | None':
+        """A copy that computes ``scale * y + shift``, (C_out,) each, if the layer is no mixture; by default none."""
 
     def init_weights(self) -> None:
         """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
@@ -185,17 +192,16 @@ class DynamicConv2d(nn.Module):
             ``weight``, ``bias`` where it is given, and the state of the attention.
 
         Raises:
-            ValueError: The noise is negative, or what this operator makes of the copies depends on the input.
+            ValueError: The noise is negative, or this operator would compute something else.
         """
         if not noise >= 0:
             raise ValueError(f'noise must not be negative, got {noise}: 0.01 is a hundredth of a kernel.')
-        state, is_known = self.start_attention(), not self.weight.is_meta and weight.shape == self.weight.shape[1:]
-        found = {f'attention.{name}': value for name, value in state.items()}
-        for name, tensor in (('weight', weight), ('bias', bias)):
-            if tensor is not None:
-                bank = torch.stack([tensor] * self.num_kernels)
-                share = self._share(bank, state) if is_known else 1
-                found[name] = bank if share == 1 else bank / share
+        state, static = self.start_attention(), {'weight': weight} if bias is None else {'weight': weight, 'bias': bias}
+        found = {name: torch.stack([tensor] * self.num_kernels) for name, tensor in static.items()}
+        found |= {f'attention.{name}': value for name, value in state.items()}
+        fits = weight.shape == self.weight.shape[1:] and (bias is None) == (self.bias is None)
+        if fits and not self.weight.is_meta and all(tensor.isfinite().all() for tensor in static.values()):
+            self._make_exact(found, static)
         if noise:
             bank = found['weight']
             drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
@@ -204,23 +210,30 @@ class DynamicConv2d(nn.Module):
         return found
 
     @torch.no_grad()
-    def _share(self, bank: Tensor, state: dict[str, Tensor]) -> float:
-        """By what this operator multiplies the kernel whose copies a bank holds, found on two made-up inputs."""
+    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
+        """Divides copies by what the operator multiplies them with, and compares the layer with the convolution."""
         where = dict(device=self.weight.device, dtype=torch.promote_types(self.weight.dtype, torch.float32))
-        bank, state = bank.to(**where), {name: value.to(**where) for name, value in state.items()}
-        probe = torch.linspace(-40, 40, 2 * self.in_channels * 9, **where).sin().view(2, -1, 3, 3)
-        found = self.aggregate(torch.func.functional_call(self.attention, state, probe), bank).double()
-        static, norm = bank[0].double(), bank[0].double().square().sum()
-        if not 0 < norm < float('inf'):  # zeros, or a checkpoint with NaN
-            return 1.0
-        share = float((found[0] * static).sum() / norm)
-        tolerance = torch.finfo(bank.dtype).eps ** 0.5
-        if share == 0 or (found - share * static).abs().max() > tolerance * abs(share) * static.abs().max():
+        pads = (0, 0) if isinstance(self.padding, str) else self.padding
+        size = (gap * (k - 1) + 1 + pad for gap, k, pad in zip(self.dilation, self.kernel_size, pads, strict=True))
+        shape = 2, self.in_channels, *size
+        x = torch.linspace(-40, 40, prod(shape), **where).sin().view(shape)  # two inputs that nothing was drawn for
+        state = {name: value.to(**where) for name, value in found.items()}
+        attention = {name: state[f'attention.{name}'] for name in self.attention.state_dict()}
+        pi = functional_call(self.attention, attention, x)[:1]
+        for name, tensor in static.items():
+            mixed = self.aggregate(pi, state[name])[0].double()
+            share = float((mixed * tensor.to(mixed)).sum() / tensor.to(mixed).square().sum().clamp(min=1e-300))
+            if share and abs(share - 1) > 1e-6:
+                found[name], state[name] = found[name] / share, state[name] / share
+        padded, g = DynamicConv2d.padded(self, x)
+        weight, bias = (None if static.get(name) is None else static[name].to(**where) for name in ('weight', 'bias'))
+        expected = F.conv2d(padded, weight, bias, g.stride, g.padding, g.dilation, g.groups)
+        difference = (functional_call(self, state, x) - expected).abs().max()
+        if not difference <= torch.finfo(x.dtype).eps ** 0.5 * expected.abs().max():
             raise ValueError(
-                'A warm start needs an operator that makes the static kernel of its copies, and the kernels of '
-                f'{type(self).__name__} depend on the input: train it from scratch, or define start_attention().'
+                'A warm start needs an operator that makes the static kernel of its copies, and what '
+                f'{type(self).__name__} makes of them is another: train it from scratch, or define start_attention().'
             )
-        return 1.0 if abs(share - 1) <= 1e-6 else share
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         """As any module, with the bank shown flat: ``to(memory_format=channels_last)`` would refuse five dimensions."""
@@ -264,3 +277,8 @@ class DynamicConv2d(nn.Module):
         if self.bias is None:
             parts.append('bias=False')
         return ', '.join([*parts, f'num_kernels={self.num_kernels}'])
+
+
+def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DynamicConv2d]]:
+    """Yields the name and layer of every dynamic convolution of a network, whatever its operator."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, DynamicConv2d))

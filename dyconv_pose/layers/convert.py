@@ -4,7 +4,7 @@ Where a static checkpoint is loaded into a dynamic network, every layer starts f
 the network computes what the static one did; :func:`warm_start_state` does the same on state dicts, with noise.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import prod
@@ -12,8 +12,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from .base import DynamicConv2d
+from .base import DynamicConv2d, dynamic_layers
 from .dynamic_conv import DyConv2d
+from .openmmlab import initialize_kernels, resolve_layer
 from .same_padding import Conv2dSame
 
 #: Kinds of convolutions: 1x1; one channel per group; all others.
@@ -60,16 +61,15 @@ def make_dynamic(
 
     Args:
         network: The network, changed in place.
-        layer: The dynamic layer: a class, the name by which it is registered in MMEngine's root registry, or a
-            ``conv_cfg`` such as ``dict(type='DyConv2d', num_kernels=4)``.
-        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: a convolution is converted
-            where one of them matches. Where they are given, they decide on the first convolution too.
+        layer: The dynamic layer: a class, the name by which MMEngine's registry has it, or a ``conv_cfg`` such as
+            ``dict(type='DyConv2d', num_kernels=4)``.
+        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: what matches one is converted.
+            Where they are given, they decide on the first convolution too.
         exclude: Patterns that win over ``include``.
         kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
             group) and ``'dense'`` (all others).
         warm_start: Whether every new layer computes what its static one did.
-        noise: With a warm start, the standard deviation of what parts the K kernels, as a share of that of the static
-            one, such as 0.01; their mean stays the static kernel.
+        noise: Of a warm start, as in :meth:`DynamicConv2d.from_static`, such as 0.01.
         **arguments: The layer's own, such as ``num_kernels=4``.
 
     Returns:
@@ -81,7 +81,8 @@ def make_dynamic(
     """
     if noise and not warm_start:
         raise ValueError(f'noise belongs to a warm start, got noise={noise}: set warm_start=True.')
-    layer, arguments = _resolved(layer, arguments)
+    if isinstance(layer, (str, Mapping)):
+        layer, arguments = resolve_layer(layer, arguments)
 
     def build(conv: nn.Conv2d) -> nn.Module:
         new = layer(
@@ -104,7 +105,7 @@ def make_dynamic(
     reasons = _reasons(network, include, exclude, kinds, layer.misfit)
     _replace(network, build, reasons)
     if not warm_start:
-        _initialize_kernels(network)
+        initialize_kernels(network)
     converted = tuple(name for name, reason in reasons.items() if not reason)
     layer.connect({name: network.get_submodule(name) for name in converted})
     return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
@@ -135,11 +136,6 @@ def kind_of(conv: nn.Conv2d) -> str:
     if tuple(conv.kernel_size) == (1, 1):
         return 'pointwise'
     return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
-
-
-def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DynamicConv2d]]:
-    """Yields the name and layer of every dynamic convolution of a network, whatever its operator."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, DynamicConv2d))
 
 
 def warm_start_state(
@@ -254,47 +250,6 @@ def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
             if expected.shape != y.shape or (y - expected).abs().max() > 1e-4 * expected.abs().max():
                 del possible[padding]
     return next(iter(possible), None)
-
-
-def _resolved(layer: type | str | Mapping, arguments: dict) -> tuple[type, dict]:
-    """The class of a layer, and its arguments."""
-    if not isinstance(layer, (str, Mapping)):
-        return layer, arguments
-    from mmengine.registry import MODELS  # names are MMEngine's; a class needs none of it
-
-    config = {'type': layer} if isinstance(layer, str) else dict(layer)
-    name = config.pop('type')
-    with MODELS.switch_scope_and_registry(None) as registry:
-        found = registry.get(name) if isinstance(name, str) else name
-    if found is None:
-        raise KeyError(f'The layer must be registered in MMEngine, got "{name}": import dyconv_pose.registration.')
-    return found, {**config, **arguments}
-
-
-def _initialize_kernels(network: nn.Module) -> None:
-    """Applies the initialisers of the network's ``init_cfg``, and of its parts', to each kernel of each dynamic layer.
-
-    MMEngine's initialisers know convolutions by class name and read fans off ``weight``; a kernel bank is neither.
-    So each kernel is shown to them as the ``nn.Conv2d`` that it would be. The inner part comes last, as in MMEngine.
-    """
-    for part in network.modules():
-        init_cfg = getattr(part, 'init_cfg', None) or []
-        for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
-            if 'Conv2d' in cfg.get('layer', ()):
-                for _, layer in dynamic_layers(part):
-                    _initialize_layer(layer, {key: value for key, value in cfg.items() if key != 'override'})
-
-
-def _initialize_layer(layer: DynamicConv2d, cfg: dict) -> None:
-    from mmengine.model import initialize  # it made the init_cfg
-
-    for index, kernel in enumerate(layer.weight):
-        conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False)
-        conv.weight.data = kernel.data
-        if layer.bias is not None:
-            conv.bias = nn.Parameter(layer.bias.data[index])
-        initialize(conv, cfg)
-    layer.is_init = True  # where MMEngine meets the layer, it is to leave it so
 
 
 def _abridged(names: Sequence[str], limit: int = 6) -> str:

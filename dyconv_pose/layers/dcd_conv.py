@@ -18,6 +18,8 @@ The equations are those of ``DYModule`` in ``models/imagenet/mobilenetv2_dcd.py`
 Shape letters: B batch, C_in and C_out channels, d latent channels, H and W height and width, k kernel size.
 """
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -172,22 +174,21 @@ class DCDConv2d(DynamicConv2d):
         zero = {'expand.weight': torch.zeros_like(self.expand.weight)}
         return self.state_dict() | super().from_static(weight, bias, *noise) | zero
 
-    def _share(self, bank: Tensor, state: dict[str, Tensor]) -> float:
-        """One: the static kernel is there as it is."""
-        return 1.0
+    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
+        """Nothing: the static kernel is there as it is."""
 
     @property
     def kernel_attention(self) -> None:
         """None: there is one kernel."""
 
-    def fold(self, scale: Tensor, shift: Tensor) -> bool:
-        """Multiplies what the layer computes, and adds to it, in place."""
-        dtype = self.weight.dtype
-        self.weight.data = (self.weight.double() * scale[:, None, None, None]).to(dtype)
-        self.expand.weight.data = (self.expand.weight.double() * scale[:, None]).to(dtype)
-        bias = shift if self.bias is None else self.bias.double() * scale + shift
-        self.bias = nn.Parameter(bias.view(1, -1).to(dtype), requires_grad=False)
-        return True
+    def folded(self, scale: Tensor, shift: Tensor) -> 'DCDConv2d':
+        """A copy that computes ``scale * y + shift``."""
+        new, dtype = copy.deepcopy(self), self.weight.dtype
+        new.weight.data = (self.weight.double() * scale[:, None, None, None]).to(dtype)
+        new.expand.weight.data = (self.expand.weight.double() * scale[:, None]).to(dtype)
+        bias = shift if self.bias is None else self.bias[0].double() * scale + shift
+        new.bias = nn.Parameter(bias[None].to(dtype), requires_grad=False)
+        return new
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -23,17 +23,7 @@ def without_autocast(device_type: str) -> AbstractContextManager:
 
 
 def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """A batch of one, or none, as an ordinary convolution.
-
-    Args:
-        x: (B, C_in, H, W), B at most 1.
-        weight: (B, C_out, C_in / G, k, k).
-        bias: (B, C_out) or ``None``.
-        geometry: The convolution's.
-
-    Returns:
-        (B, C_out, H_out, W_out).
-    """
+    """A batch of one, or none, as an ordinary convolution; arguments as of ``convolve_per_sample``."""
     # An empty batch has no kernel; the sum over it is zero, of the right shape.
     weight, bias = (tensor if tensor is None else tensor[0] if len(x) else tensor.sum(0) for tensor in (weight, bias))
     g = geometry
@@ -50,27 +40,13 @@ def _is_recorded() -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """B * G matrix products; a graph of it takes any batch size.
-
-    Args:
-        x: (B, C_in, H, W).
-        weight: (B, C_out, C_in / G, k, k).
-        bias: (B, C_out) or ``None``.
-        geometry: The convolution's.
-
-    Returns:
-        (B, C_out, H_out, W_out), for a 1x1 kernel in the memory format of x.
-    """
+    """B * G matrix products, whose graph takes any batch size; arguments as of ``convolve_per_sample``."""
     g, matrices = geometry, weight.flatten(2)  # (B, C_out, N)
     seen = _seen(x, g)  # (B, C_in, k * k, H_out, W_out), or (B, C_in, H_out, W_out) for k = 1
     size = seen.shape[-2:]
     if g.groups > 1:
-        matrices, seen = matrices.unflatten(1, (g.groups, -1)).flatten(0, 1), seen.unflatten(1, (g.groups, -1))
-        y = (
-            torch.bmm(matrices, seen.flatten(0, 1).flatten(-2).flatten(1, -2))
-            .unflatten(0, (-1, g.groups))
-            .flatten(1, 2)
-        )
+        matrices, seen = (tensor.unflatten(1, (g.groups, -1)).flatten(0, 1) for tensor in (matrices, seen))
+        y = torch.bmm(matrices, seen.flatten(-2).flatten(1, -2)).unflatten(0, (-1, g.groups)).flatten(1, 2)
         return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
     if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
         rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)
@@ -100,17 +76,9 @@ def _seen(x: Tensor, geometry: Geometry) -> Tensor:
 
 
 def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The mixture of K static convolutions' outputs, at K times the multiply-adds; a graph takes any batch size.
+    """The mixture of K static convolutions' outputs, whose graph takes any batch size, at K times the multiply-adds.
 
-    Args:
-        x: (B, C_in, H, W).
-        attention: (B, K).
-        bank: (K, C_out, C_in / G, k, k).
-        bias: (K, C_out) or ``None``.
-        geometry: The convolution's.
-
-    Returns:
-        (B, C_out, H_out, W_out).
+    Arguments as of ``convolve_mixture``.
     """
     g, outputs = geometry, []
     for index, kernel in enumerate(bank.unbind()):

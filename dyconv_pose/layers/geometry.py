@@ -13,10 +13,7 @@ class Geometry:
 
     Attributes:
         kernel_shape: (C_out, C_in / G, k, k).
-        stride: Vertical and horizontal step.
-        padding: Zero rows and columns added on each side.
-        dilation: Vertical and horizontal spacing of the kernel's elements.
-        groups: G.
+        stride, padding, dilation, groups: As ``F.conv2d`` takes them, vertical before horizontal.
     """
 
     kernel_shape: Sequence[int]

@@ -112,8 +112,7 @@ class KernelWarehouse2d(DynamicConv2d):
             raise ValueError(
                 f'KernelWarehouse2d has no kernels of its own, got num_kernels={self.num_kernels}: set budget.'
             )
-        if not 0 <= temperature <= 1:
-            raise ValueError(f'temperature must be between 0 and 1, got {temperature}: the authors start at 1.')
+        self.check_temperature(temperature)
         if not reduction > 0:
             raise ValueError(f'reduction must be positive, got {reduction}: the paper uses 16.')
         self.budget, self.options = budget, dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
@@ -203,9 +202,17 @@ class KernelWarehouse2d(DynamicConv2d):
         new = {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
         return self.state_dict() | new | ({} if bias is None else {'bias': bias[None]})
 
-    def _share(self, bank: Tensor, state: dict[str, Tensor]) -> float:
-        """One, at the temperature of a warm start."""
-        return 1.0
+    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
+        """Nothing: the kernel is there as it is."""
+
+    @staticmethod
+    def check_temperature(temperature: float) -> None:
+        """Raises ValueError for a temperature that is no share."""
+        if not 0 <= temperature <= 1:
+            raise ValueError(
+                f'temperature must be between 0 and 1 for KernelWarehouse2d, got {temperature}: the authors go from 1 to '
+                '0, TemperatureHook(start=1, end=0).'
+            )
 
     @property
     def kernel_attention(self) -> None:

@@ -16,6 +16,8 @@ input channels, and K = 1 none over kernels.
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -106,8 +108,7 @@ class ODConv2d(DynamicConv2d):
         """Makes the :class:`OmniAttention`."""
         if not reduction > 0:
             raise ValueError(f'reduction must be positive, got {reduction}: the paper uses 16.')
-        if not temperature > 0:
-            raise ValueError(f'temperature must be positive, got {temperature}: the paper starts at 30.')
+        self.check_temperature(temperature)
         sizes = {'inputs': self.in_channels}
         if self.num_kernels > 1:
             sizes['kernels'] = self.num_kernels
@@ -149,13 +150,14 @@ class ODConv2d(DynamicConv2d):
         return state | {name: torch.zeros_like(state[name]) for name in state
                         if name.startswith('axes.') and not name.startswith('axes.kernels')}  # fmt: skip
 
-    def _share(self, bank: Tensor, state: dict[str, Tensor]) -> float:
-        """One half for each sigmoid; biases meet none."""
-        return 0.5 ** len(self.attention.axes.keys() - {'kernels'}) if bank.dim() == 5 else 1.0
+    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
+        """Doubles the kernels for each sigmoid; biases meet none."""
+        found['weight'] = found['weight'] * 2 ** len(self.attention.axes.keys() - {'kernels'})
 
-    def fold(self, scale: Tensor, shift: Tensor) -> bool:
-        """Multiplies what the layer computes, and adds to it, in place."""
-        self.weight.data = (self.weight.double() * scale[:, None, None, None]).to(self.weight.dtype)
-        bias = shift if self.bias is None else self.bias.double() * scale + shift  # the softmax's sum is one
-        self.bias = nn.Parameter(bias.expand(self.num_kernels, -1).to(self.weight.dtype), requires_grad=False)
-        return True
+    def folded(self, scale: Tensor, shift: Tensor) -> 'ODConv2d':
+        """A copy that computes ``scale * y + shift``: the softmax's sum is one, so that every bias takes the shift."""
+        new = copy.deepcopy(self)
+        new.weight.data = (self.weight.double() * scale[:, None, None, None]).to(self.weight.dtype)
+        bias = shift if self.bias is None else self.bias.double() * scale + shift
+        new.bias = nn.Parameter(bias.expand(self.num_kernels, -1).to(self.weight.dtype), requires_grad=False)
+        return new

@@ -1,5 +1,7 @@
 """Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
 
+from dyconv_pose import registration  # noqa: F401  MMPose, importable
+
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .classification import ConvPoolNeck
 from .dynamic import dynamic

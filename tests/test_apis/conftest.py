@@ -14,8 +14,8 @@ CONFIG = (
 
 @pytest.fixture(scope='session')
 def sample_set(tmp_path_factory) -> Path:
-    """Twelve drawn training pictures and seven validation pictures in COCO's layout."""
-    from dyconv_pose.datasets.synthetic import make_sample_set
+    """Twelve training images and seven validation images of synthetic people in COCO's layout."""
+    from dataset_converters.synthetic_people import make_sample_set
 
     root = tmp_path_factory.mktemp('samples')
     make_sample_set(root, num_train=12, num_val=7)

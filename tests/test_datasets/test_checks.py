@@ -7,13 +7,13 @@ import json
 import cv2
 import numpy as np
 import pytest
+from dataset_converters.synthetic_people import make_sample_set
 from rich.console import Console
 from tiny_coco import ROOT, coco_content, edited, tiny_config, without, write_annotations, write_coco
 
 from dyconv_pose.datasets.check_report import print_report, write_json
 from dyconv_pose.datasets.checks import check_config, stop_at_errors
 from dyconv_pose.datasets.images import examine_image
-from dyconv_pose.datasets.synthetic import make_sample_set
 
 
 @pytest.fixture(scope='module')

@@ -3,11 +3,11 @@
 from copy import deepcopy
 
 import pytest
+from experiments.records import read_history
 from tiny_coco import tiny_config, write_coco
 
 from dyconv_pose.apis import test as score
 from dyconv_pose.apis import train
-from dyconv_pose.experiments.history import read_history
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -24,7 +24,7 @@ def test_its_metrics_stand_beside_the_others(tmp_path):
     # the same persons with the same metric under another prefix: the same figures
     config = with_hook(config, [dict(config.val_evaluator, prefix='again'), dict(type='PCKAccuracy', prefix='again')])
     train(deepcopy(config))
-    (entry,) = read_history(config.work_dir).validations
+    (entry,) = read_history(config.work_dir)['validations']
     assert 'again/PCK' in entry
     metrics = score(deepcopy(config), tmp_path / 'work' / 'epoch_1.pth')
     for name in ('AP', 'AR', 'AP (M)'):

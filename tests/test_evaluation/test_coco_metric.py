@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-import dyconv_pose  # noqa: F401  before any import of MMPose
+import dyconv_pose.registration  # noqa: F401  before any import of MMPose
 
 
 @pytest.fixture

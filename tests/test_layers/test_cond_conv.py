@@ -89,12 +89,12 @@ def timm_cond_conv():
 @pytest.mark.parametrize('arguments', ARGUMENTS, ids=str)
 def test_equals_timms_with_the_same_weights(timm_cond_conv, arguments):
     layer, x = lively(*arguments), inputs()
-    c_in, c_out, kernel, stride, padding, dilation, groups, bias = (*arguments, 1, 0, 1, 1, True)[: len(arguments)] + (1, 0, 1, 1, True)[len(arguments) - 3 :]  # fmt: skip
-    theirs = timm_cond_conv(c_in, c_out, kernel, stride, padding, dilation, groups, bias, num_experts=4).double()
-    theirs.padding = padding  # its forward takes what F.conv2d does
+    defaults = (1, 0, 1, 1, True)  # stride, padding, dilation, groups, bias: timm's has none by default
+    theirs = timm_cond_conv(*arguments, *defaults[len(arguments) - 3 :], num_experts=4).double()
+    theirs.padding = layer.padding  # its constructor makes no pairs, and its forward needs them
     with torch.no_grad():
         theirs.weight.copy_(layer.weight.flatten(1))
-        if bias:
+        if layer.bias is not None:
             theirs.bias.copy_(layer.bias)
     pi = torch.sigmoid(layer.attention.routing(x.mean((2, 3))))
     torch.testing.assert_close(layer(x), theirs(x, pi))

@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from forced_form import forced_form
 from torch import nn
 
+from benchmarks.forced_form import forced_form
 from dyconv_pose.layers import Conv2dSame, DyConv2d, KernelAttention
 
 GEOMETRIES = [

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from forced_form import forced_form
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.forced_form import forced_form
 from dyconv_pose.layers import DyConv2d, Geometry
 from dyconv_pose.layers.cpu import depthwise, tile_forms
 from dyconv_pose.layers.cpu.rule import FORMS, choose_form
@@ -199,7 +199,7 @@ def test_the_rule_for_products_and_other_devices():
 @pytest.mark.parametrize('memory_format', FORMATS)
 @pytest.mark.parametrize('name', ['pointwise', 'depthwise, stride 2', 'dense, uneven', 'groups'])
 def test_counters_of_flops_see_the_tiles(name, memory_format):
-    """Those of a batch are B times those of one sample, which runs as PyTorch's own operators; the backward pass by hand."""
+    """Forward B times those of one sample, which runs as PyTorch's own operators; backward as counted by hand."""
     geometry = GEOMETRIES[name]
 
     def flops(batch):

@@ -21,12 +21,9 @@ from dyconv_pose.layers import Conv2dSame, DyConv2d
 )
 def test_places_of_the_kernel(size, kernel, stride, dilation, padded):
     """With a kernel of ones, outputs count the inputs that each place sees: those in the image."""
-    before, after = padded
-    ones = nn.functional.pad(torch.ones(size), padded)
-    outputs = -(-size // stride)
-    expected = torch.stack(
-        [ones[i * stride : i * stride + dilation * (kernel - 1) + 1 : dilation].sum() for i in range(outputs)]
-    )
+    ones, reach = nn.functional.pad(torch.ones(size), padded), dilation * (kernel - 1) + 1
+    starts = range(0, -(-size // stride) * stride, stride)
+    expected = torch.stack([ones[start : start + reach : dilation].sum() for start in starts])
     conv = Conv2dSame(1, 1, (1, kernel), (1, stride), dilation=(1, dilation), bias=False)
     nn.init.ones_(conv.weight)
     assert torch.equal(conv(torch.ones(1, 1, 3, size))[0, 0, 1], expected)

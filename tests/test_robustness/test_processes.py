@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dataset_converters.synthetic_people import make_sample_set
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from tiny_coco import write_coco, write_config
@@ -20,7 +21,6 @@ from tiny_training import EPOCHS, NUM_IMAGES, finish, stateful_config
 
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
-from dyconv_pose.datasets.synthetic import make_sample_set
 
 ROOT = Path(__file__).parents[2]
 NAME = 'td-hm_dy-mobilenetv3-small-s16-bneck-narrow'
@@ -76,8 +76,8 @@ def wait_all(processes, seconds=240):
 
 
 @pytest.fixture(scope='module')
-def drawn(tmp_path_factory):
-    root = tmp_path_factory.mktemp('drawn')
+def synthetic_people(tmp_path_factory):
+    root = tmp_path_factory.mktemp('synthetic')
     make_sample_set(root, num_train=1, num_val=8)
     return root
 
@@ -110,26 +110,28 @@ def scores_of(number, config, out):
     return json.loads(out.read_text())
 
 
-def assert_same_scores(drawn, tmp_path, num_persons):
+def assert_same_scores(synthetic_people, tmp_path, num_persons):
     one, two = (
-        scores_of(number, scoring_config(drawn, tmp_path / str(number), num_persons), tmp_path / f'{number}.json')
+        scores_of(
+            number, scoring_config(synthetic_people, tmp_path / str(number), num_persons), tmp_path / f'{number}.json'
+        )
         for number in (1, 2)
     )
     assert one == two
     return one['coco/AP']
 
 
-def test_two_processes_score_as_one(drawn, tmp_path):
-    assert 0.1 < assert_same_scores(drawn, tmp_path, 7) < 1
+def test_two_processes_score_as_one(synthetic_people, tmp_path):
+    assert 0.1 < assert_same_scores(synthetic_people, tmp_path, 7) < 1
 
 
 @pytest.mark.slow
-def test_any_number_of_persons_scores_the_same(drawn, tmp_path, record):
+def test_any_number_of_persons_scores_the_same(synthetic_people, tmp_path, record):
     numbers = (1, 2, 3, 8, 9, 11)
     scores = []
     for number in numbers:
         (tmp_path / str(number)).mkdir()
-        scores.append(assert_same_scores(drawn, tmp_path / str(number), number))
+        scores.append(assert_same_scores(synthetic_people, tmp_path / str(number), number))
     record('two processes', numbers_of_persons=list(numbers), ap=scores)
 
 

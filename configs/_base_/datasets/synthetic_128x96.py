@@ -1,4 +1,4 @@
-# The sample set of tools/make_sample_set.py, in COCO's layout under data/synthetic.
+# The sample set of tools/dataset_converters/make_sample_set.py, in COCO's layout under data/synthetic.
 _base_ = ['./coco_128x96.py']
 
 data_root = 'data/synthetic/'

@@ -1,5 +1,5 @@
 # What the experiments on photographs at 128x96 share: persons of COCO train2017 and Leeds Sports Pose Extended are
-# trained on; AP and PCK on val2017 at annotated boxes, PCK on held-out pictures of Leeds Sports Pose Extended.
+# trained on; AP and PCK on val2017 at annotated boxes, PCK on held-out images of Leeds Sports Pose Extended.
 # PCK counts a joint as found within a tenth of the longer side of the person's box.
 _base_ = ['./recipe_128x96.py']
 

@@ -26,15 +26,8 @@ def choose_form(x: Tensor, geometry: Geometry, is_mixture: bool = True) -> str:
     A graph that is traced, or exported with a free batch size, must hold for every batch size. A batch of one is an
     ordinary convolution. On a CPU, mixtures of a bank are made in tiles: by output channels where the layer is a matrix
     product, as pointwise layers are and dense layers on small maps should be; by samples otherwise. Elsewhere pointwise
-    layers are a batched matrix product, and all others are grouped.
-
-    Args:
-        x: (B, C_in, H, W).
-        geometry: The convolution's.
-        is_mixture: Whether the kernels are mixtures of one bank, or given for each sample.
-
-    Returns:
-        One of :data:`FORMS`.
+    layers are a batched matrix product, and all others are grouped. Kernels that are no mixture of a bank, but given
+    for each sample, have no tiles.
     """
     is_traced = torch.jit.is_tracing()
     if not is_traced and x.shape[0] <= 1:

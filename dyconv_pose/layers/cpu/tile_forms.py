@@ -187,17 +187,7 @@ def _positions(x: Tensor) -> Tensor:
 
 
 def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
-    """(B, m, n) times (B, n, P), the positions innermost or outermost in memory as in ``out``, or as in ``columns``.
-
-    Args:
-        matrices: (B, m, n).
-        columns: (B, n, P).
-        out: (B, m, P), where the product is written.
-        add: Whether it is added to what stands there.
-
-    Returns:
-        (B, m, P).
-    """
+    """:func:`multiply` of (B, m, n) and (B, n, P), positions innermost or outermost as in ``out`` or ``columns``."""
     if (columns if out is None else out).stride(2) != 1:
         out = None if out is None else out.transpose(1, 2)
         matrices, columns = columns.transpose(1, 2), matrices.transpose(1, 2)

@@ -120,7 +120,5 @@ def _flops(x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, o
 
 
 @register_flop_formula(torch.ops.dyconv_pose.convolve_tiled_backward)
-def _backward_flops(
-    grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *rest: object, **_
-) -> int:
+def _backward_flops(grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *rest, **_) -> int:
     return 2 * attention[0] * prod(bank[1:]) * (3 * bank[0] + (1 + rest[-1]) * prod(grad[2:]))

@@ -1,7 +1,7 @@
 # MMPose's LiteHRNet-18 with a dynamic backbone, stem and channel weighting excepted; it is not a network of the paper.
 _base_ = ['mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_litehrnet-18_8xb64-210e_coco-256x192.py']
 
-custom_imports = dict(imports=['dyconv_pose'], allow_failed_imports=False)
+custom_imports = dict(imports=['dyconv_pose.registration'], allow_failed_imports=False)
 
 model = dict(
     backbone=dict(

@@ -1,4 +1,4 @@
-# Starts from the network that was trained on drawn people (docs/trained.md).
+# Starts from the network that was trained on synthetic people (docs/trained.md).
 _base_ = [
     '../../../_base_/schedules/adam_36e_cpu.py',
     '../../../_base_/datasets/coco+lspet_128x96.py',

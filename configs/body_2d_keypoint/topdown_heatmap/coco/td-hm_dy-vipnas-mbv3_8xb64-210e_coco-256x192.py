@@ -2,7 +2,7 @@
 # of the paper.
 _base_ = ['mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_vipnas-mbv3_8xb64-210e_coco-256x192.py']
 
-custom_imports = dict(imports=['dyconv_pose'], allow_failed_imports=False)
+custom_imports = dict(imports=['dyconv_pose.registration'], allow_failed_imports=False)
 
 model = dict(
     backbone=dict(

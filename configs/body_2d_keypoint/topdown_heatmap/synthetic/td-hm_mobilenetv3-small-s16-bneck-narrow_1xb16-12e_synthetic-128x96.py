@@ -1,4 +1,4 @@
-# Trained on 4,000 drawn pictures (about 8,000 persons); docs/trained.md has the commands.
+# Trained on 4,000 synthetic images (about 8,000 persons); docs/trained.md has the commands.
 _base_ = [
     '../../../_base_/schedules/adam_36e_cpu.py',
     '../../../_base_/datasets/synthetic_128x96.py',
