@@ -3,13 +3,12 @@
 A hidden vector h of the image gives a number to each input channel i, each output channel o, each place p of the
 kernel, and each of the K kernels::
 
-    h                  = ReLU(BN(FC(average pool(x))))
-    a_i, a_o, a_p      = sigmoid(FC(h) / tau)
-    pi                 = softmax(FC(h) / tau)
-    W(x)[o, i, p]      = a_o a_i a_p sum_k pi_k W_k[o, i, p]          b(x) = sum_k pi_k b_k
-    y                  = W(x) * x + b(x)
+    h              = ReLU(BN(FC(average pool(x))))
+    a_i, a_o, a_p  = sigmoid(FC(h) / tau)        pi = softmax(FC(h) / tau)
+    W(x)[o, i, p]  = a_o a_i a_p sum_k pi_k W_k[o, i, p]
+    y              = W(x) * x + sum_k pi_k b_k
 
-The equations are those of ``modules/odconv.py`` in the authors' repository (github.com/OSVAI/ODConv), which knows no
+The equations are those of ``modules/odconv.py`` in the authors' repository (github.com/OSVAI/ODConv), which has no
 bias. A 1x1 kernel has no attention over its one place, a depthwise layer none over output channels, which are its
 input channels, and K = 1 none over kernels.
 
@@ -29,11 +28,7 @@ from .geometry import Geometry
 
 
 def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-    """Normalises features (B, C) or (B, C, P) over all but their channels.
-
-    Raises:
-        ValueError: There is one value for each channel, in training.
-    """
+    """Normalises each channel of features (B, C) or (B, C, P); raises ValueError in training if it has one value."""
     if norm.training and h.numel() == h.shape[1]:
         raise ValueError(
             'This operator normalises over the batch within its layers and got one value for each channel: train on 2 '
@@ -53,33 +48,24 @@ class AxisAttention(nn.Linear):
 
 
 class OmniAttention(nn.Module):
-    """Attention over kernels, input channels, output channels and places of the kernel (section 3.2 of the paper).
-
-    Args:
-        sizes: K, C_in, C_out and k * k by the names of the axes, for those that have attention.
-        in_channels: C_in.
-        reduction: C_in over the width of the hidden vector, which is at least 16.
-        temperature: tau.
-        device: Of the parameters.
-        dtype: Of the parameters.
-    """
+    """Attention along each axis, of which ``sizes`` has the lengths by name (section 3.2 of the paper)."""
 
     def __init__(
-        self, sizes: dict[str, int], in_channels: int, reduction: float, temperature: float, **where: object
+        self, in_channels: int, sizes: dict[str, int], reduction: float, temperature: float, **where: object
     ) -> None:
         super().__init__()
         hidden = max(int(in_channels / reduction), 16)
         self.squeeze = nn.Linear(in_channels, hidden, bias=False, **where)
         self.norm = nn.BatchNorm1d(hidden, **where)
         self.axes = nn.ModuleDict({axis: AxisAttention(hidden, size, **where) for axis, size in sizes.items()})
+        self.register_buffer('temperature', torch.tensor(float(temperature), **where))
         for layer in (self.squeeze, *self.axes.values()):
             nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        self.register_buffer('temperature', torch.tensor(float(temperature), **where))
+        for layer in self.axes.values():
+            nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Maps features (B, C_in, H, W) to attention by axis: (B, K), (B, C_in), (B, C_out), (B, k * k)."""
+        """Maps features (B, C_in, H, W) to kernels (B, K), inputs (B, C_in), outputs (B, C_out), places (B, k * k)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
             h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
             return {axis: layer(h, self.temperature, axis == 'kernels') for axis, layer in self.axes.items()}
@@ -89,16 +75,12 @@ class ODConv2d(DynamicConv2d):
     """ODConv, a drop-in for :class:`torch.nn.Conv2d`.
 
     A warm start is exact: the last layers of the sigmoids begin at zero, where each sigmoid is one half, and the K
-    copies of the static kernel are multiplied by two for each of them. The softmax stays as it is drawn, which lets
-    the copies part.
+    copies of the static kernel are doubled for each. The softmax stays as it is drawn, which lets the copies part.
 
     Args:
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
-        reduction: C_in over the attention's hidden width; 16 in the paper.
+        reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts; 30 in the paper, annealed to 1 within ten epochs.
-
-    Attributes:
-        attention: The :class:`OmniAttention`.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -116,12 +98,7 @@ class ODConv2d(DynamicConv2d):
             sizes['outputs'] = self.out_channels
         if self.kernel_size != (1, 1):
             sizes['places'] = self.kernel_size[0] * self.kernel_size[1]
-        return OmniAttention(sizes, self.in_channels, reduction, temperature, **where)
-
-    @property
-    def kernel_attention(self) -> nn.Module | None:
-        """Attention over kernels, which K = 1 has none of."""
-        return self.attention.axes['kernels'] if self.num_kernels > 1 else None
+        return OmniAttention(self.in_channels, sizes, reduction, temperature, **where)
 
     def aggregate(self, attention: dict[str, Tensor], bank: Tensor) -> Tensor:
         """Makes each sample's kernel, or bias, (B, ...) of a bank (K, ...), all but the attention over channels."""
@@ -131,7 +108,7 @@ class ODConv2d(DynamicConv2d):
         return mixed * attention['places'].to(bank.dtype).view(-1, 1, 1, *self.kernel_size)
 
     def convolve(self, x: Tensor, attention: dict[str, Tensor], geometry: Geometry) -> Tensor:
-        """Mixes the kernels and convolves; what channels are multiplied by is applied to features, which are fewer."""
+        """Mixes the kernels and convolves; attention over channels multiplies features, which are fewer."""
         g = geometry
         x = x * attention['inputs'].to(x.dtype)[:, :, None, None]
         if 'places' in attention:
@@ -144,20 +121,24 @@ class ODConv2d(DynamicConv2d):
             y = y * attention['outputs'].to(y.dtype)[:, :, None, None]
         return y if self.bias is None else y + self.aggregate(attention, self.bias).to(y.dtype)[:, :, None, None]
 
+    @property
+    def kernel_attention(self) -> nn.Module | None:
+        """Attention over kernels, which K = 1 has none of."""
+        return self.attention.axes['kernels'] if self.num_kernels > 1 else None
+
     def start_attention(self) -> dict[str, Tensor]:
         """The attention's state with the last layers of its sigmoids at zero."""
         state = self.attention.state_dict()
-        return state | {name: torch.zeros_like(state[name]) for name in state
-                        if name.startswith('axes.') and not name.startswith('axes.kernels')}  # fmt: skip
+        zeros = [name for name in state if name.startswith('axes.') and not name.startswith('axes.kernels.')]
+        return state | {name: torch.zeros_like(state[name]) for name in zeros}
 
     def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        """Doubles the kernels for each sigmoid; biases meet none."""
         found['weight'] = found['weight'] * 2 ** len(self.attention.axes.keys() - {'kernels'})
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'ODConv2d':
-        """A copy that computes ``scale * y + shift``: the softmax's sum is one, so that every bias takes the shift."""
-        new = copy.deepcopy(self)
-        new.weight.data = (self.weight.double() * scale[:, None, None, None]).to(self.weight.dtype)
+        """A copy that computes ``scale * y + shift``; the softmax's sum is one, so every bias takes the shift."""
+        new, dtype = copy.deepcopy(self), self.weight.dtype
+        new.weight.data = (self.weight.double() * scale[:, None, None, None]).to(dtype)
         bias = shift if self.bias is None else self.bias.double() * scale + shift
-        new.bias = nn.Parameter(bias.expand(self.num_kernels, -1).to(self.weight.dtype), requires_grad=False)
+        new.bias = nn.Parameter(bias.expand(self.num_kernels, -1).to(dtype), requires_grad=False)
         return new

@@ -56,7 +56,7 @@ def test_static_networks_are_refused():
     class Runner:
         model = torch.nn.Conv2d(1, 1, 1)
 
-    with pytest.raises(ValueError, match='has no dynamic layer with it'):
+    with pytest.raises(ValueError, match='has no dynamic layer'):
         AttentionLogHook().before_train(Runner())
     with pytest.raises(ValueError, match='at least 1'):
         AttentionLogHook(interval=0)
