@@ -15,6 +15,12 @@ MOVED = {
     'dyconv_pose.datasets.synthetic': 'tools/dataset_converters/synthetic_people',
     'dyconv_pose.datasets.class_folders': 'tools/dataset_converters/make_class_folders.py',
     'dyconv_pose.datasets.coco_release': 'tools/dataset_converters/coco_release.py',
+    'dyconv_pose.layers.execution': 'dyconv_pose.layers.cpu.rule, and forced_form benchmarks/forced_form.py',
+    'dyconv_pose.layers.per_sample': 'dyconv_pose.layers.forms, and aggregate dyconv_pose.layers',
+    'dyconv_pose.layers.products': 'dyconv_pose.layers.cpu.products',
+    'dyconv_pose.layers.depthwise': 'dyconv_pose.layers.cpu.depthwise',
+    'dyconv_pose.layers.tiles': 'dyconv_pose.layers.cpu.tiles',
+    'dyconv_pose.layers.tile_forms': 'dyconv_pose.layers.cpu.tile_forms',
 }
 
 

@@ -7,9 +7,18 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import nn
 
+from dyconv_pose.layers import Conv2dSame
+
 #: Static convolutions with their kernels as they are. Other subclasses may normalise them, and read them as if they
 #: were contiguous.
-PLAIN_CONVS = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d, Conv2dAdaptivePadding)
+PLAIN_CONVS = (
+    nn.Conv2d,
+    nn.ConvTranspose2d,
+    wrappers.Conv2d,
+    wrappers.ConvTranspose2d,
+    Conv2dAdaptivePadding,
+    Conv2dSame,
+)
 
 
 def use_channels_last(model: nn.Module) -> None:

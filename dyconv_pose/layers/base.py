@@ -217,7 +217,7 @@ class DynamicConv2d(nn.Module):
         size = (gap * (k - 1) + 1 + pad for gap, k, pad in zip(self.dilation, self.kernel_size, pads, strict=True))
         shape = 2, self.in_channels, *size
         x = torch.linspace(-40, 40, prod(shape), **where).sin().view(shape)  # two inputs that nothing was drawn for
-        state = {name: value.to(**where) for name, value in found.items()}
+        state = {name: value.to(**where, copy='.' in name) for name, value in found.items()}  # statistics may change
         attention = {name: state[f'attention.{name}'] for name in self.attention.state_dict()}
         pi = functional_call(self.attention, attention, x)[:1]
         for name, tensor in static.items():

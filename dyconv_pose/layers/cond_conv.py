@@ -19,8 +19,7 @@ class Routing(nn.Module):
     Args:
         in_channels: C_in.
         num_kernels: K.
-        device: Of the parameters.
-        dtype: Of the parameters.
+        **where: ``device`` and ``dtype`` of the parameters.
     """
 
     def __init__(self, in_channels: int, num_kernels: int, **where: object) -> None:

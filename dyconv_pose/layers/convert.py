@@ -35,10 +35,10 @@ class Conversion:
 
     def __str__(self) -> str:
         """A line for what was converted, and one for each reason to leave something."""
-        lines = [f'{len(self.converted)} convolutions are dynamic now: {_abridged(self.converted)}.']
+        lines = [f'{len(self.converted)} dynamic: {_abridged(self.converted)}']
         for reason in dict.fromkeys(self.left.values()):
             names = [name for name, why in self.left.items() if why == reason]
-            lines.append(f'{len(names)} stayed static, {reason}: {_abridged(names)}.')
+            lines.append(f'{len(names)} static, {reason}: {_abridged(names)}')
         return '\n'.join(lines)
 
 
@@ -85,18 +85,9 @@ def make_dynamic(
         layer, arguments = resolve_layer(layer, arguments)
 
     def build(conv: nn.Conv2d) -> nn.Module:
-        new = layer(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            stride=conv.stride,
-            padding=_padding_of(conv),
-            dilation=conv.dilation,
-            groups=conv.groups,
-            bias=conv.bias is not None,
-            padding_mode=conv.padding_mode,
-            **arguments,
-        )
+        options = {name: getattr(conv, name) for name in ('stride', 'dilation', 'groups', 'padding_mode')}
+        options |= dict(padding=_padding_of(conv), bias=conv.bias is not None)
+        new = layer(conv.in_channels, conv.out_channels, conv.kernel_size, **options, **arguments)
         if warm_start:
             bias = None if conv.bias is None else conv.bias.detach()
             new.load_state_dict(new.to(conv.weight).from_static(conv.weight.detach(), bias, noise))
@@ -118,13 +109,12 @@ def convert_convs(
     exclude: Sequence[str] = (),
     kinds: Sequence[str] = KINDS,
 ) -> list[str]:
-    """Replaces, in place, every convolution that a rule names by what ``factory`` makes of it; see `make_dynamic`.
+    """Replaces, in place, every convolution that a rule names by what ``factory`` makes of it.
+
+    Rule and errors are those of :func:`make_dynamic`, but that ``include`` has all convolutions by default.
 
     Returns:
         The names of the replaced layers, in network order; one that has several is the same layer under each.
-
-    Raises:
-        ValueError: No convolution matches the rule or one of the patterns, or a kind is unknown.
     """
     reasons = _reasons(network, include, exclude, kinds)
     _replace(network, factory, reasons)

@@ -36,31 +36,23 @@ class KernelAttention(nn.Module):
         num_kernels: K.
         reduction: C_in divided by the width of the hidden layer.
         temperature: tau.
-        device: Of the parameters.
-        dtype: Of the parameters.
+        **where: ``device`` and ``dtype`` of the parameters.
 
     Raises:
         ValueError: An argument is out of its range.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        num_kernels: int = 4,
-        reduction: int = 4,
-        temperature: float = 30.0,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        self, in_channels: int, num_kernels: int = 4, reduction: int = 4, temperature: float = 30.0, **where: object
     ) -> None:
         super().__init__()
         if reduction < 1:
             raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
         if not temperature > 0:
             raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
-        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), device=device, dtype=dtype)
-        self.excite = nn.Linear(self.squeeze.out_features, num_kernels, device=device, dtype=dtype)
-        self.register_buffer('temperature', torch.tensor(float(temperature), device=device, dtype=dtype))
+        self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), **where)
+        self.excite = nn.Linear(self.squeeze.out_features, num_kernels, **where)
+        self.register_buffer('temperature', torch.tensor(float(temperature), **where))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, K), in float32 under autocast."""
@@ -167,6 +159,7 @@ class DyConv2d(DynamicConv2d):
         """Mixes the kernels and convolves; subclasses with an ``aggregate`` of their own make their kernels by it."""
         if self.aggregate is aggregate:
             return convolve_mixture(x, attention, self.weight, self.bias, geometry)
+        attention = attention.to(self.weight.dtype)
         bias = None if self.bias is None else self.aggregate(attention, self.bias)
         return convolve_per_sample(x, self.aggregate(attention, self.weight), bias, geometry)
 

@@ -7,6 +7,7 @@ from .classification import ConvPoolNeck
 from .dynamic import dynamic
 from .heads import BottleneckHead
 from .input_size import check_input_size
+from .separable import SeparableFPN, SeparableHead
 from .warm_start import WarmStart
 
 __all__ = [
@@ -15,7 +16,16 @@ __all__ = [
     'DyMobileNetV2',
     'DyMobileNetV3',
     'DyResNet',
+    'SeparableFPN',
+    'SeparableHead',
     'WarmStart',
     'check_input_size',
     'dynamic',
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Names the new place of what moved."""
+    if name == 'make_dynamic':
+        raise ImportError('make_dynamic moved in dyconv_pose 0.2: it is now dyconv_pose.make_dynamic, see CHANGELOG.md.')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -4,11 +4,16 @@ The paper's parameter counts say which convolutions are dynamic: all but the ste
 convolution, the fully-connected layers of squeeze-and-excitation, and ResNet's shortcut projections.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from mmcv.cnn import ConvModule
 from mmpose.models.backbones import MobileNetV2, MobileNetV3, ResNet
 from mmpose.models.backbones.resnet import BasicBlock
 from mmpose.registry import MODELS
+from torch import nn
+
+from dyconv_pose.layers import Conv2dSame, convert_convs
 
 from .dynamic import DynamicMixin
 
@@ -16,15 +21,60 @@ from .dynamic import DynamicMixin
 PAPER_CONV_CFG = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30.0)
 
 
+class PaddedMobileNetV2(MobileNetV2):
+    """MMPose's ``MobileNetV2`` with two options that networks trained in TensorFlow need.
+
+    Args:
+        widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs: Those of MMPose's ``MobileNetV2``.
+        padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: where the stride is 2, on the lower and right edge
+            alone.
+        last_channels: Channels of the last feature map; ``None`` for MMPose's 1280 times ``widen_factor``, or 1280.
+
+    Raises:
+        ValueError: ``padding`` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        widen_factor: float = 1.0,
+        out_indices: Sequence[int] = (7,),
+        frozen_stages: int = -1,
+        conv_cfg: dict | None = None,
+        *args: object,
+        padding: str = 'symmetric',
+        last_channels: int | None = None,
+        **kwargs: object,
+    ) -> None:
+        if padding not in ('symmetric', 'same'):
+            raise ValueError(f"padding must be 'symmetric' or 'same', got {padding!r}.")
+        super().__init__(widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs)
+        if last_channels is not None:
+            old, settings = self.conv2, dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            self.conv2 = ConvModule(old.in_channels, last_channels, 1, conv_cfg=self.conv_cfg, **settings)
+            self.out_channel = last_channels
+        if padding == 'same':
+            convert_convs(self, _padded_as_tensorflow)
+
+
+def _padded_as_tensorflow(conv: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution with the padding ``'same'``, where that differs from its own."""
+    if conv.stride == (1, 1):
+        return conv
+    settings = dict(stride=conv.stride, dilation=conv.dilation, groups=conv.groups, bias=conv.bias is not None)
+    same = Conv2dSame(conv.in_channels, conv.out_channels, conv.kernel_size, **settings)
+    same.load_state_dict(conv.state_dict())
+    return same
+
+
 @MODELS.register_module()
-class DyMobileNetV2(DynamicMixin, MobileNetV2):
+class DyMobileNetV2(DynamicMixin, PaddedMobileNetV2):
     """MobileNetV2 whose inverted residual blocks are dynamic.
 
     Input (B, 3, H, W) and outputs as MMPose's ``MobileNetV2``, by default one feature map (B, 1280, H/32, W/32).
 
     Args:
         conv_cfg: The dynamic layer, by default the paper's, :data:`PAPER_CONV_CFG`; ``None`` for the static network.
-        *args, **kwargs: Those of MMPose's ``MobileNetV2``; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
+        *args, **kwargs: Those of :class:`PaddedMobileNetV2`; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
     """
 
     default_conv_cfg = PAPER_CONV_CFG

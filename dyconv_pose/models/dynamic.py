@@ -74,10 +74,12 @@ class DynamicMixin:
     static_convs: tuple[str, ...] = ()
 
     def __init__(self, *args: object, dynamic_convs: Sequence[str] = ('*',), **kwargs: object) -> None:
-        named = signature(super().__init__).bind_partial(*args).arguments  # conv_cfg may be among them
-        args = named.pop('args', ())
-        kwargs = dict(**named, **kwargs)
-        conv_cfg = kwargs.pop('conv_cfg', self.default_conv_cfg)
+        given = list(signature(super().__init__).parameters)[: len(args)]  # names of the arguments by position
+        if 'conv_cfg' in given:
+            place = given.index('conv_cfg')
+            conv_cfg, args = args[place], (*args[:place], None, *args[place + 1 :])
+        else:
+            conv_cfg = kwargs.pop('conv_cfg', self.default_conv_cfg)
         super().__init__(*args, **kwargs)
         if conv_cfg is not None:
             names = [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]

@@ -16,7 +16,7 @@ LAYOUTS = ('contiguous', 'channels_last', 'transposed', 'strided', 'expanded')
 
 @st.composite
 def cases(draw):
-    """A layer in double precision, and an input that it can take; also a batch of none and a picture of one pixel."""
+    """A layer in double precision, and an input that it can take; also an empty batch and an image of one pixel."""
     groups = draw(st.integers(1, 4))
     c_in, c_out = groups * draw(st.integers(1, 4)), groups * draw(st.integers(1, 4))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
@@ -27,7 +27,7 @@ def cases(draw):
     pad = padding if isinstance(padding, tuple) else (0, 0)
     extents = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     at_least = [max(e + 1 - 2 * p, 1) for e, p in zip(extents, pad, strict=True)]
-    if mode != 'zeros':  # PyTorch pads by less than the picture's size
+    if mode != 'zeros':  # PyTorch pads by less than the image's size
         wide = [(e + 1) // 2 for e in extents] if padding == 'same' else pad
         at_least = [max(size, p + 1) for size, p in zip(at_least, wide, strict=True)]
     size = [size + draw(st.integers(0, 5)) for size in at_least]

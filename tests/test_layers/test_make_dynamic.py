@@ -50,9 +50,9 @@ def test_what_is_converted_and_what_is_left():
     assert result.converted == ('2.0', '2.2', '4')
     assert result.left == {'0': 'the first convolution', '3': 'Standardised is no plain convolution'}
     assert str(result).splitlines() == [
-        '3 convolutions are dynamic now: 2.0, 2.2, 4.',
-        '1 stayed static, the first convolution: 0.',
-        '1 stayed static, Standardised is no plain convolution: 3.',
+        '3 dynamic: 2.0, 2.2, 4',
+        '1 static, the first convolution: 0',
+        '1 static, Standardised is no plain convolution: 3',
     ]
     layers = dict(dynamic_layers(model))
     assert [layer.padding for layer in layers.values()] == ['same', (0, 0), 'same']

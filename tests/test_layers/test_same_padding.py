@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dyconv_pose.layers import Conv2dSame, DyConv2d
@@ -32,11 +33,15 @@ def test_places_of_the_kernel(size, kernel, stride, dilation, padded):
     torch.testing.assert_close(layer(torch.ones(2, 1, 3, size))[1, 0, 1], expected)
 
 
-def test_attention_is_over_the_image_and_not_its_padding():
-    layer, seen = DyConv2d(2, 2, 7, 2, 'same'), []
-    layer.attention.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    layer(torch.zeros(3, 2, 8, 6))
-    assert seen == [(3, 2, 8, 6)]
+def test_attention_sees_the_image_and_not_the_padding():
+    layer = DyConv2d(4, 8, 3, 2, 'same', temperature=1)
+    with torch.no_grad():
+        layer.attention.excite.weight.mul_(20)
+    x = torch.randn(2, 4, 8, 6)
+    attention = layer.attention(x)
+    outputs = [F.conv2d(F.pad(x, (0, 1, 0, 1)), kernel, stride=2) for kernel in layer.weight]
+    expected = sum(attention[:, k, None, None, None] * y for k, y in enumerate(outputs))
+    torch.testing.assert_close(layer(x), expected)
 
 
 def test_a_number_from_conv_module_is_not_followed():

@@ -156,3 +156,22 @@ def test_arguments_by_position_are_mmposes():
     assert half.out_indices == (6,)
     with pytest.raises(TypeError):
         DyResNet(18, depth=18)
+
+
+@pytest.mark.parametrize('conv_cfg', [None, CONV_CFG])
+def test_tensorflows_padding(conv_cfg):
+    """An odd image needs padding on both sides alike, where TensorFlow's padding is PyTorch's; an even one does not."""
+    cfg = dict(type='DyMobileNetV2', conv_cfg=conv_cfg, out_indices=(1,))
+    ours, theirs = build(cfg, padding='same'), build(cfg)
+    ours.load_state_dict(theirs.state_dict())
+    ours.eval(), theirs.eval()
+    odd, even = torch.randn(1, 3, 33, 33), torch.randn(1, 3, 32, 32)
+    assert torch.equal(ours(odd)[0], theirs(odd)[0])
+    assert not torch.allclose(ours(even)[0], theirs(even)[0])
+
+
+def test_last_channels():
+    network = build(dict(type='DyMobileNetV2', conv_cfg=None, widen_factor=1.75, last_channels=1280))
+    assert network(torch.randn(2, 3, 32, 32))[0].shape == (2, 1280, 1, 1)
+    with pytest.raises(ValueError, match="padding must be 'symmetric' or 'same', got 'full'"):
+        build(dict(type='DyMobileNetV2', padding='full'))
