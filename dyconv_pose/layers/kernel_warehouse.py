@@ -99,7 +99,8 @@ class KernelWarehouse2d(DynamicConv2d):
         cell_out: float | None = None,
         reduction: float = 16,
         temperature: float = 1.0,
-        **_: object,
+        device: object = None,
+        dtype: object = None,
     ) -> nn.Module:
         """Checks the arguments; the attention comes with the cells, in :meth:`connect`."""
         if self.num_kernels != 1:
@@ -109,6 +110,11 @@ class KernelWarehouse2d(DynamicConv2d):
         for share in (budget, *(entry.get('budget', budget) for entry in warehouses)):
             if share <= 0 or (share % 1 and 1 / share % 1):
                 raise ValueError(f'budget must be a whole number or one over a whole number, got {share}.')
+        for entry in warehouses:
+            if entry.keys() - {'layers', 'budget', 'cell_in', 'cell_out'} or isinstance(entry.get('layers', ''), str):
+                raise ValueError(
+                    f'A warehouse needs a list of layers, and may have budget, cell_in, cell_out, got {entry}.'
+                )
         self.check_temperature(temperature)
         self.options = dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
         self.warehouses, self.reduction, self.start_temperature = warehouses, reduction, temperature
@@ -127,16 +133,15 @@ class KernelWarehouse2d(DynamicConv2d):
     @classmethod
     def connect(cls, layers: Mapping[str, 'KernelWarehouse2d']) -> None:
         """Cuts the kernels of new layers, given by their names in the network, into cells that they share."""
-        shared: dict[object, tuple[dict, dict[KernelWarehouse2d, None]]] = {}
-        names, stages = {}, _stages(layers)
-        for name, layer in layers.items():
-            names.setdefault(layer, name)  # a layer may stand in several places
+        shared: dict[tuple, tuple[dict, list[KernelWarehouse2d]]] = {}
+        stages, names = _stages(layers), {layer: name for name, layer in layers.items()}
         for layer, name in names.items():
-            entries = [entry for entry in layer.warehouses if any(fnmatchcase(name, p) for p in entry['layers'])]
-            stage = layer.warehouses.index(entries[0]) if entries else stages[name]
-            options = layer.options | {key: value for entry in entries[:1] for key, value in entry.items()}
-            is_depthwise = layer.groups == layer.in_channels > 1
-            shared.setdefault((stage, is_depthwise), (options, {}))[1][layer] = None
+            entry = next((e for e in layer.warehouses if any(fnmatchcase(name, p) for p in e['layers'])), {})
+            key = layer.warehouses.index(entry) if entry else stages[name], layer.groups == layer.in_channels > 1
+            shared.setdefault(key, (layer.options | dict(entry), []))[1].append(layer)
+        unused = [entry for n, entry in enumerate(layer.warehouses) if not {(n, True), (n, False)} & shared.keys()]
+        if unused:
+            raise ValueError(f'The layers of a warehouse must be among {list(layers)[:4]}..., got {unused[0]}.')
         for options, members in shared.values():
             _share_cells(tuple(members), options['budget'], options['cell_in'], options['cell_out'])
 

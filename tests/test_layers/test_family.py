@@ -504,6 +504,12 @@ def test_dcd_is_left_out_where_it_does_not_fit():
         (lambda: KernelWarehouse2d(8, 8, 3, temperature=30.0), 'between 0 and 1 .* got 30.0'),
         (lambda: KernelWarehouse2d(8, 8, 3, reduction=0), 'reduction must be positive, got 0'),
         (lambda: KernelWarehouse2d(8, 8, 3, budget=1.5), 'a whole number or one over a whole number, got 1.5'),
+        (lambda: KernelWarehouse2d(8, 8, 3, warehouses=[dict(layers=['*'], budgt=2)]), "got {'layers'.*'budgt'"),
+        (lambda: KernelWarehouse2d(8, 8, 3, warehouses=[dict(layers='layer1.*')]), 'needs a list of layers'),
+        (
+            lambda: make_network(KernelWarehouse2d, dict(warehouses=[dict(layers=['layer2'])])),
+            "among .* got .*'layer2'",
+        ),
         (lambda: make_network(KernelWarehouse2d, dict(cell_out=0.7)), 'must cut channels .* evenly'),
         (lambda: make_dynamic(Block(), KernelWarehouse2d, budget=0.5, warm_start=True), 'or set budget=1'),
         (lambda: make_dynamic(Block(), KernelWarehouse2d, temperature=0.5, warm_start=True), 'exact at temperature=1'),
