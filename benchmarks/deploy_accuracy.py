@@ -1,6 +1,6 @@
 """COCO AP and keypoints of exported files against those of PyTorch, at the annotated boxes.
 
-The PyTorch path has no part in what the files do beyond being exported: pictures, crops and decoding are run anew.
+The PyTorch path has no part in what the files do beyond being exported: images, crops and decoding are run anew.
 """
 
 import argparse
@@ -19,16 +19,14 @@ from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import load_exported
 from dyconv_pose.deploy.export import export_onnx
-from dyconv_pose.deploy.fold import PoseNetwork, to_deploy
+from dyconv_pose.deploy.fold import to_deploy
 from dyconv_pose.deploy.layers import DeployedConv2d
+from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.deploy.storage import STORAGES, store_bank
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
-from dyconv_pose.inference import PoseEstimator
-from dyconv_pose.inference.boxes_file import CocoBoxes
-from dyconv_pose.inference.pictures import read_picture
-from dyconv_pose.inference.results import coco_results, write_results
-from dyconv_pose.inference.types import Picture
+from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
+from dyconv_pose.inference.coco import CocoBoxes, coco_results, write_results
 
 SAMPLE_CONFIG = (
     'configs/body_2d_keypoint/topdown_heatmap/synthetic/'
@@ -37,33 +35,26 @@ SAMPLE_CONFIG = (
 CHECKPOINT = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-128x96.pth'
 
 
-class Bits:
-    """The deployed network in torch as a function of arrays, with kernel banks in fewer bits, and nothing else."""
-
-    @torch.no_grad()
-    def __init__(self, model: torch.nn.Module, storage: str) -> None:
-        self.network = PoseNetwork(to_deploy(model))
-        for layer in self.network.modules():
-            if isinstance(layer, DeployedConv2d):
-                store_bank(layer, storage)
-
-    @torch.inference_mode()
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
-        return self.network(torch.from_numpy(batch)).numpy()
+@torch.no_grad()
+def with_stored_banks(model: torch.nn.Module, storage: str) -> TorchNetwork:
+    """The deployed network in torch with kernel banks in fewer bits, and nothing else."""
+    deployed = to_deploy(model)
+    for layer in deployed.modules():
+        if isinstance(layer, DeployedConv2d):
+            store_bank(layer, storage)
+    return TorchNetwork(deployed)
 
 
-def evaluate(estimator: PoseEstimator, annotations: Path, pictures: Path) -> tuple[float, np.ndarray]:
+def evaluate(estimator: PoseEstimator, annotations: Path, images: Path) -> tuple[float, np.ndarray]:
     """AP at the annotated boxes, and all keypoints (persons, K, 2)."""
     boxes = CocoBoxes(str(annotations))
     inputs = []
     for entry in sorted(json.loads(annotations.read_text())['images'], key=lambda entry: entry['id']):
-        picture = Picture(read_picture(pictures / entry['file_name']), entry['file_name'])
-        picture.image_id = entry['id']
-        inputs.append((picture, boxes.find(picture), None))
+        image = Image(read_image(images / entry['file_name']), entry['file_name'], entry['id'])
+        inputs.append((image, boxes.find(image), None))
     rows, keypoints = [], []
-    for picture, poses, _ in estimator.stream(iter(inputs)):
-        rows += coco_results(poses, picture.image_id)
+    for image, poses, _ in estimator.stream(iter(inputs)):
+        rows += coco_results(poses, image.image_id)
         keypoints.append(poses.keypoints)
     with TemporaryDirectory() as folder:
         write_results(Path(folder) / 'results.json', rows)
@@ -72,20 +63,17 @@ def evaluate(estimator: PoseEstimator, annotations: Path, pictures: Path) -> tup
 
 def estimators(estimator: PoseEstimator, folder: Path) -> dict[tuple[str, str], tuple[PoseEstimator, int]]:
     """What to compare, by where it runs and what is stored in how many bits, with the size of the file."""
-    found, stage = {}, estimator.stage
+    found, model = {}, estimator.model
     for storage in STORAGES:
         for batch in (None, 1):
             path = folder / f'{storage}_{batch}.onnx'
-            size = export_onnx(estimator, path, batch=batch, storage=storage).size
+            size = export_onnx(model, path, batch=batch, storage=storage).size
             for backend in BACKENDS:
                 name = f'{backend}, {"batches of one" if batch else "any batch"}'
                 found[name, f'all in {storage}'] = load_exported(path, backend, threads=1), size
         if storage != 'float32':
-            other = PoseEstimator(
-                type(stage)(Bits(stage.network.model, storage), stage.spec, stage.keypoint_set),
-                estimator.keypoint_set,
-                estimator.persons,
-            )
+            network = with_stored_banks(model.network.module, storage)
+            other = PoseEstimator(HeatmapModel(network, model.spec, model.keypoint_set), estimator.detector)
             found['torch', f'kernel banks in {storage}'] = other, 0
     return found
 
@@ -95,19 +83,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--config', default=SAMPLE_CONFIG)
     parser.add_argument('--checkpoint', default=CHECKPOINT)
-    parser.add_argument('--name', default='the sample set', help='what the pictures are')
+    parser.add_argument('--name', default='the sample set', help='what the images are')
     parser.add_argument('--annotations', default='data/synthetic/annotations/person_keypoints_val2017.json', type=Path)
-    parser.add_argument('--pictures', default='data/synthetic/val2017', type=Path)
-    parser.add_argument('--out', metavar='FILE.json', help='where the figures go, beside those of other pictures')
+    parser.add_argument('--images', default='data/synthetic/val2017', type=Path)
+    parser.add_argument('--out', metavar='FILE.json', help='where the figures go, beside those of other images')
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('ERROR')
     estimator = load_estimator(args.config, args.checkpoint)
-    expected_ap, expected = evaluate(estimator, args.annotations, args.pictures)
+    expected_ap, expected = evaluate(estimator, args.annotations, args.images)
     print(f'torch: AP {expected_ap:.4f}, {len(expected)} persons', flush=True)
     rows = []
     with TemporaryDirectory() as folder:
         for (where, bits), (other, size) in estimators(estimator, Path(folder)).items():
-            ap, keypoints = evaluate(other, args.annotations, args.pictures)
+            ap, keypoints = evaluate(other, args.annotations, args.images)
             moved = np.abs(keypoints - expected).max(axis=2)
             rows.append(
                 {

@@ -22,10 +22,9 @@ from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.fold import PURPOSES, PoseNetwork, to_deploy
-from dyconv_pose.deploy.metadata import ExportedModel, read_exported
-from dyconv_pose.deploy.onnx_file import write_onnx
-from dyconv_pose.deploy.runtime import BACKENDS, ExportedNetwork, open_session
+from dyconv_pose.deploy.export import write_onnx
+from dyconv_pose.deploy.fold import PURPOSES, to_deploy
+from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, ExportedNetwork, open_session, read_exported
 from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 
@@ -62,13 +61,13 @@ def settled(config: Config) -> PoseEstimator:
     """The network of a config with random weights, whose features have the scale that training gives them."""
     torch.manual_seed(0)
     estimator = load_estimator(config, None, flip_test=False)
-    model, (width, height) = estimator.stage.network.model, estimator.stage.spec.input_size_wh
+    model, (width, height) = estimator.model.network.module, estimator.model.spec.input_size_wh
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.momentum = 1.0
         norm.train()
     with torch.no_grad():
-        model.head(model.extract_feat(torch.randn(4, 3, height, width)))
+        model(torch.randn(4, 3, height, width))
     for norm in norms:
         norm.eval()
     return estimator
@@ -87,9 +86,9 @@ def files(network: str, plans: list[str], weights: list[str], folder: Path) -> d
             if is_dynamic not in estimators:
                 estimators[is_dynamic] = settled(config_of(network, is_dynamic))
             estimator = estimators[is_dynamic]
-            deployed = to_deploy(estimator.stage.network.model, 'any_batch' if form == 'static' else form)
-            model = ExportedModel(estimator.stage.spec, estimator.keypoint_set, batch, storage=storage)
-            write_onnx(PoseNetwork(store_weights(deployed, storage)), model, path)
+            deployed = to_deploy(estimator.model.network.module, 'any_batch' if form == 'static' else form)
+            model = ExportedModel(estimator.model.spec, estimator.keypoint_set, batch, storage=storage)
+            write_onnx(store_weights(deployed, storage), model, path)
         found[form, storage] = path
     return found
 

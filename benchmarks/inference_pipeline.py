@@ -25,8 +25,9 @@ from mmengine.structures import InstanceData
 from dyconv_pose.apis import load_estimator  # first, since it makes MMPose importable
 from dyconv_pose.cli import run
 from dyconv_pose.engine.keep_memory import keep_freed_memory
-from dyconv_pose.inference import CocoBoxes, Picture, PoseEstimator, read_picture
-from dyconv_pose.inference.heatmaps import average_with_flipped, decode, to_picture
+from dyconv_pose.inference import Image, PoseEstimator, read_image
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.preprocessing import average_with_flipped, decode, normalize, to_image
 
 # isort: split
 import mmpose
@@ -60,7 +61,7 @@ def workload(images: str, annotations: str, pictures: int, persons: int) -> dict
     """Pictures and their boxes (persons, 4) xyxy: the annotated ones, and shifted copies up to that number."""
     source, rng, boxes = CocoBoxes(annotations), np.random.default_rng(0), {}
     for path in sorted(Path(images).iterdir()):
-        found = source.find(Picture(read_picture(path), path.name)).xyxy
+        found = source.find(Image(read_image(path), path.name)).xyxy
         if len(found) and len(boxes) < pictures:
             chosen = found[np.arange(persons) % len(found)].copy()
             # Distinct boxes: the inferencer suppresses those that overlap, and is told not to.
@@ -72,7 +73,7 @@ def workload(images: str, annotations: str, pictures: int, persons: int) -> dict
 
 def time_stages(estimator: PoseEstimator, boxes: dict[str, np.ndarray], batch: int) -> dict[str, float]:
     """Seconds per person of each stage, at full batches."""
-    stage, seconds = estimator.stage, {}
+    model, seconds = estimator.model, {}
 
     def timed(name: str, function: object, *args: object) -> object:
         start = clock()
@@ -82,20 +83,20 @@ def time_stages(estimator: PoseEstimator, boxes: dict[str, np.ndarray], batch: i
 
     samples = []
     for path, xyxy in boxes.items():
-        image = timed('read', read_picture, path)
-        samples += timed('crop', stage.prepare, image, xyxy)
+        image = timed('read', read_image, path)
+        samples += timed('crop', model.prepare, image, xyxy)[0]
     total = len(samples) // batch * batch
     for start in range(0, total, batch):
         chosen = samples[start : start + batch]
-        inputs = timed('normalise', lambda part: stage.normalize(np.stack([one.data for one in part])), chosen)
+        inputs = timed('normalise', lambda part: normalize(np.stack([crop for crop, _ in part]), model.spec), chosen)
         mirrored = timed('mirror', lambda one: np.ascontiguousarray(one[..., ::-1]), inputs)
-        first, second = timed('network', lambda a, b: (stage.network(a), stage.network(b)), inputs, mirrored)
+        first, second = timed('network', lambda a, b: (model.network(a), model.network(b)), inputs, mirrored)
 
         def keypoints(first: np.ndarray, second: np.ndarray, regions: np.ndarray) -> np.ndarray:
             heatmaps = average_with_flipped(first, second, estimator.keypoint_set.flip_indices, True)
-            return to_picture(decode(heatmaps)[0], heatmaps.shape[:1:-1], regions)
+            return to_image(decode(heatmaps)[0], heatmaps.shape[:1:-1], regions)
 
-        timed('decode', keypoints, first, second, np.stack([one.region for one in chosen]))
+        timed('decode', keypoints, first, second, np.stack([region for _, region in chosen]))
     return {name: value / (len(samples) if name in ('read', 'crop') else total) for name, value in seconds.items()}
 
 
@@ -107,7 +108,7 @@ def settle(model: torch.nn.Module, size_wh: tuple[int, int]) -> None:
         norm.momentum = 1.0
     model.train()
     with torch.no_grad():
-        model.head(model.extract_feat(torch.randn(8, 3, *size_wh[::-1])))
+        model(torch.randn(8, 3, *size_wh[::-1]))
     model.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -178,12 +179,12 @@ def main() -> None:
     MMLogger.get_current_instance().setLevel('ERROR')
     estimator = load_estimator(args.config, args.checkpoint, batch_size=args.batch_size, flip_test=True)
     if args.checkpoint is None:
-        settle(estimator.stage.network.model, estimator.stage.spec.input_size_wh)
+        settle(estimator.model.network.module, estimator.model.spec.input_size_wh)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         init_default_scope('mmpose')
         inferencer = MMPoseInferencer(args.config, device='cpu', det_model='whole_image')
-    inferencer.inferencer.model.load_state_dict(estimator.stage.network.model.state_dict())
+    inferencer.inferencer.model.load_state_dict(estimator.model.network.module.state_dict())
 
     loads = {
         persons: workload(args.images, args.annotations, max(args.pictures // persons, 2), persons)

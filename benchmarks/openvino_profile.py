@@ -14,15 +14,14 @@ from deploy_latency import NETWORKS, files, for_one
 from mmengine.logging import MMLogger
 
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.metadata import read_exported
-from dyconv_pose.deploy.runtime import _banks_as_inputs
+from dyconv_pose.deploy.runtime import banks_as_inputs, read_exported
 
 
 def profiler(path: Path) -> openvino.InferRequest:
     """A file on one thread, ready to run with timers."""
     core = openvino.Core()
     model = core.read_model(str(path))
-    banks = _banks_as_inputs(model)
+    banks = banks_as_inputs(model)
     options = {'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': 1, 'PERF_COUNT': True}
     request = core.compile_model(model, 'CPU', options).create_infer_request()
     for number, bank in enumerate(banks, 1):

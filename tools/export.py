@@ -3,10 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.export import LOWEST_OPSET, export_onnx
-from dyconv_pose.deploy.storage import STORAGES
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,13 +13,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='MODEL.onnx', help='the file to write')
     parser.add_argument('--batch', type=int, help='1: one person at a time, quickest in OpenVINO (default: any number)')
+    parser.add_argument('--opset', type=int, default=18, help="version of ONNX's operators (default: %(default)s)")
     parser.add_argument(
-        '--opset', type=int, default=LOWEST_OPSET, help="version of ONNX's operators (default: %(default)s)"
+        '--weights',
+        choices=['float32', 'float16', 'int8'],
+        default='float32',
+        help='how weights are stored (default: %(default)s)',
     )
     parser.add_argument(
-        '--weights', choices=STORAGES, default=STORAGES[0], help='how weights are stored (default: %(default)s)'
+        '--images', '--pictures', nargs='+', default=[], metavar='IMAGE', help='check the file on these too'
     )
-    parser.add_argument('--pictures', nargs='+', default=[], metavar='PICTURE', help='check the file on these too')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
@@ -32,10 +32,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Exports and says how far the file is from torch."""
     args = parse_args()
-    estimator = load_estimator(args.config, args.checkpoint, trust=args.trust_checkpoint)
-    report = export_onnx(
-        estimator, args.out, args.batch, args.opset, args.weights, args.pictures, source=Path(args.config).stem
-    )
+    from dyconv_pose.apis.estimator import load_model  # torch and MMPose, once the arguments are parsed
+    from dyconv_pose.deploy.export import export_onnx
+
+    model = load_model(args.config, args.checkpoint, trust=args.trust_checkpoint)
+    source = Path(args.config).stem
+    report = export_onnx(model, args.out, args.batch, args.opset, args.weights, args.images, source=source)
     for name, error in report.errors.items():
         print(f'{name:20} largest relative difference from torch {error:.2g}')
     if report.storage_error is not None:

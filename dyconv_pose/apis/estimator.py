@@ -13,81 +13,50 @@ from mmpose.codecs import MSRAHeatmap
 from mmpose.models.heads import HeatmapHead
 from torch import nn
 
-from dyconv_pose.engine.keep_memory import is_freed_memory_kept
+from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
 from dyconv_pose.engine.memory_format import use_channels_last
-from dyconv_pose.inference import Fallback, HeatmapStage, HogPersons, KeypointSet, PersonSource, PoseEstimator
-from dyconv_pose.inference.topdown import Estimate, PersonStage, Sample, TopdownSpec
+from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
+from dyconv_pose.inference.predictor import Detector
 
 from .checkpoint import load_weights
 from .config import build_model, load_config
 
-#: The steps of a test pipeline that :class:`HeatmapStage` does.
+#: The steps of a test pipeline that :class:`HeatmapModel` does.
 _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInputs')
 
-#: Pixels of input that go through a network at once on a CPU, where memory is not kept.
-_PART_PIXELS = 2 * 256 * 192
 
-
-class TorchNetwork:
-    """A pose network of MMPose as a plain function of arrays.
-
-    On a CPU a batch goes through in parts, unless the process keeps the memory that it frees
-    (:func:`~dyconv_pose.engine.keep_memory.keep_freed_memory`): the system would give memory for the features of a
-    whole one anew each time, and clear it. Where it is kept, a whole batch is the quicker way.
-
-    Args:
-        model: The estimator, with a backbone and a head.
-        part: How many persons go through at once; ``None`` means the whole batch where memory is kept and on other
-            devices than a CPU, and else as many as have the pixels of two inputs of 256x192.
-    """
-
-    def __init__(self, model: nn.Module, part: int | None = None) -> None:
-        self.model, self.part = model, part
-
-    @torch.inference_mode()
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
-        device = next(self.model.parameters()).device
-        is_whole = device.type != 'cpu' or is_freed_memory_kept()
-        fitting = len(batch) if is_whole else max(_PART_PIXELS // (batch.shape[2] * batch.shape[3]), 1)
-        parts = torch.from_numpy(batch).split(self.part or fitting)
-        heatmaps = [self.model.head(self.model.extract_feat(part.to(device))) for part in parts]
-        return torch.cat(heatmaps).float().cpu().numpy()
-
-
-class MMPoseStage:
-    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapStage` does not know.
+class MMPoseModel:
+    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapModel` does not know.
 
     Args:
         model: The pose estimator.
         config: Its config, whose test pipeline is used.
-        metainfo: The data set's, as MMPose parses it.
+        metainfo: The dataset's, as MMPose parses it.
     """
 
     def __init__(self, model: nn.Module, config: Config, metainfo: dict) -> None:
         self.model, self.metainfo = model, metainfo
+        self.keypoint_set = keypoint_set_of_metainfo(metainfo)
         self.pipeline = Compose(config.test_dataloader.dataset.pipeline)
 
-    def prepare(self, image: np.ndarray, boxes_xyxy: np.ndarray) -> list[Sample]:
-        """Runs the pipeline for each person."""
-        samples = []
-        for box in boxes_xyxy:
-            score = np.ones(1, dtype=np.float32)
-            packed = self.pipeline(dict(img=image, bbox=box[None], bbox_score=score, **self.metainfo))
-            place = packed['data_samples'].metainfo
-            samples.append(Sample(packed, np.concatenate([place['input_center'], place['input_scale']])))
-        return samples
+    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[dict], np.ndarray]:
+        """Runs the pipeline for each person; see :meth:`HeatmapModel.prepare`."""
+        score = np.ones(1, dtype=np.float32)
+        inputs = [dict(img=pixels, bbox=box[None], bbox_score=score, **self.metainfo) for box in boxes_xyxy]
+        samples = [self.pipeline(one) for one in inputs]
+        places = [sample['data_samples'].metainfo for sample in samples]
+        regions = [np.concatenate([place['input_center'], place['input_scale']]) for place in places]
+        return samples, np.array(regions, dtype=np.float32).reshape(-1, 4)
 
     @torch.no_grad()
-    def estimate(self, samples: list[Sample]) -> Estimate:
+    def estimate(self, samples: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Predicts a batch; heatmaps come with it where the model's ``test_cfg.output_heatmaps`` is on."""
-        results = self.model.test_step(pseudo_collate([sample.data for sample in samples]))
+        results = self.model.test_step(pseudo_collate(samples))
         keypoints = np.concatenate([result.pred_instances.keypoints for result in results])
         scores = np.concatenate([result.pred_instances.keypoint_scores for result in results])
-        heatmaps = None
-        if 'pred_fields' in results[0] and 'heatmaps' in results[0].pred_fields:
-            heatmaps = np.stack([result.pred_fields.heatmaps.cpu().numpy() for result in results])
-        return Estimate(keypoints[..., :2], scores, heatmaps)
+        has_heatmaps = 'pred_fields' in results[0] and 'heatmaps' in results[0].pred_fields
+        heatmaps = [result.pred_fields.heatmaps.cpu().numpy() for result in results] if has_heatmaps else None
+        return keypoints[..., :2], scores, np.stack(heatmaps) if heatmaps else None
 
 
 def load_estimator(
@@ -96,11 +65,11 @@ def load_estimator(
     device: str = 'cpu',
     batch_size: int = 16,
     flip_test: bool | None = None,
-    persons: PersonSource | None = None,
+    detector: Detector | None = None,
     keep_heatmaps: bool = False,
     trust: bool = False,
 ) -> PoseEstimator:
-    """Loads a pose network for use on pictures.
+    """Loads a pose network for use on images.
 
     Args:
         config: The config file, or the config.
@@ -108,19 +77,29 @@ def load_estimator(
         device: Where the network runs, such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.
         flip_test: Whether to average with the mirror image; ``None`` does as the config says.
-        persons: Where persons are looked for in a picture without boxes. By default OpenCV's HOG detector, and the
-            whole picture where that finds nobody.
+        detector: Finds the persons of an image without boxes. By default OpenCV's HOG detector, and the whole image
+            where that finds nobody.
         keep_heatmaps: Whether results carry heatmaps.
         trust: Whether the checkpoint may run code while it is read.
-
-    Returns:
-        The estimator.
 
     Raises:
         FileNotFoundError: The config or the checkpoint does not exist.
         ValueError: The config is no top-down network, the checkpoint does not fit it, or there is no such device.
     """
-    config = load_config(config) if not isinstance(config, Config) else config.copy()
+    model = load_model(config, checkpoint, device, flip_test, keep_heatmaps, trust)
+    return PoseEstimator(model, detector or load_detector('hog'), batch_size, keep_heatmaps)
+
+
+def load_model(
+    config: str | Path | Config,
+    checkpoint: str | Path | None,
+    device: str = 'cpu',
+    flip_test: bool | None = None,
+    keep_heatmaps: bool = False,
+    trust: bool = False,
+) -> HeatmapModel | MMPoseModel:
+    """Loads a pose network with its preprocessing and decoding; see :func:`load_estimator`."""
+    config = config.copy() if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')
     test_cfg = config.model.setdefault('test_cfg', {})
@@ -136,58 +115,61 @@ def load_estimator(
     if checkpoint is not None:
         load_weights(model, checkpoint, trust)
     metainfo = _metainfo(config)
-    _move(model, device)
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
+        what = str(error).splitlines()[0]
+        raise ValueError(
+            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {what}'
+        ) from error
     if torch.device(device).type == 'cpu':
         use_channels_last(model)  # in which PyTorch's convolutions are quicker
     model.eval()
-    keypoint_set = KeypointSet.from_metainfo(metainfo)
-    stage = _stage(model, config, metainfo, keypoint_set)
-    return PoseEstimator(stage, keypoint_set, persons or Fallback(HogPersons()), batch_size, keep_heatmaps)
+    spec = topdown_spec(model, config)
+    if spec is None:
+        return MMPoseModel(model, config, metainfo)
+    return HeatmapModel(TorchNetwork(PoseNetwork(model)), spec, keypoint_set_of_metainfo(metainfo))
 
 
 def keypoint_set_of_config(config: str | Path | Config) -> KeypointSet:
-    """The keypoints of a config's data set.
+    """The keypoints of a config's dataset; a ValueError where it names none."""
+    return keypoint_set_of_metainfo(_metainfo(config if isinstance(config, Config) else load_config(config)))
 
-    Raises:
-        FileNotFoundError: The config does not exist.
-        ValueError: It names no data set.
-    """
-    return KeypointSet.from_metainfo(_metainfo(load_config(config) if not isinstance(config, Config) else config))
+
+def keypoint_set_of_metainfo(metainfo: dict) -> KeypointSet:
+    """Reads a dataset's metainfo, as MMPose parses it (``parse_pose_metainfo``)."""
+
+    def rows(name: str) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(int(value) for value in row) for row in metainfo[name])
+
+    sigmas = metainfo.get('sigmas')
+    return KeypointSet(
+        names=tuple(metainfo['keypoint_id2name'][index] for index in range(metainfo['num_keypoints'])),
+        flip_indices=tuple(int(index) for index in metainfo['flip_indices']),
+        skeleton=rows('skeleton_links'),
+        keypoint_colors=rows('keypoint_colors'),
+        limb_colors=rows('skeleton_link_colors'),
+        sigmas=() if sigmas is None else tuple(float(sigma) for sigma in sigmas),
+        dataset=str(metainfo.get('dataset_name', '')),
+    )
 
 
 def _metainfo(config: Config) -> dict:
-    """The metainfo of the data set that a config tests on, or else of that which it trains on."""
+    """The metainfo of the dataset that a config tests on, or else of that which it trains on."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that MMPose looks for the metainfo among its own configs
         for split in ('test', 'train'):
             metainfo = dataset_meta_from_config(config, split) if f'{split}_dataloader' in config else None
             if metainfo is not None:
                 return metainfo
-    raise ValueError('The config must name a data set with keypoint metainfo in its test_dataloader, it has none.')
-
-
-def _move(model: nn.Module, device: str) -> None:
-    try:
-        model.to(device)
-    except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
-        first = str(error).splitlines()[0]
-        raise ValueError(
-            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {first}'
-        ) from error
-
-
-def _stage(model: nn.Module, config: Config, metainfo: dict, keypoint_set: KeypointSet) -> PersonStage:
-    spec = topdown_spec(model, config)
-    if spec is None:
-        return MMPoseStage(model, config, metainfo)
-    return HeatmapStage(TorchNetwork(model), spec, keypoint_set)
+    raise ValueError('The config must name a dataset with keypoint metainfo in its test_dataloader, it has none.')
 
 
 def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
     """How a network's input is made and its heatmaps are read, or ``None`` where only MMPose itself can do that."""
     steps = config.test_dataloader.dataset.pipeline
     head, preprocessor, test_cfg = model.head, config.model.get('data_preprocessor') or {}, config.model.test_cfg
-    plain = (
+    is_plain = (
         tuple(step['type'] for step in steps) == _PLAIN_STEPS
         and set(steps[0]) == {'type'}
         and not steps[2].get('use_udp')
@@ -200,7 +182,7 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         and preprocessor.type == 'PoseDataPreprocessor'
         and len(preprocessor.mean) == 3
     )
-    if not plain:
+    if not is_plain:
         return None
     return TopdownSpec(
         input_size_wh=tuple(steps[2]['input_size']),

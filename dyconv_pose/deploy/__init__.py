@@ -6,16 +6,14 @@ is imported only when it is asked for.
 
 from importlib import import_module
 
-from .metadata import ExportedModel, read_exported
-from .runtime import load_exported
+from .runtime import ExportedModel, load_exported, read_exported
 
-_NEED_TORCH = {'PoseNetwork': 'fold', 'to_deploy': 'fold', 'export_onnx': 'export'}
+_NEED_TORCH = {'PoseNetwork': 'network', 'to_deploy': 'fold', 'export_onnx': 'export'}
 
 __all__ = ['ExportedModel', 'PoseNetwork', 'export_onnx', 'load_exported', 'read_exported', 'to_deploy']
 
 
 def __getattr__(name: str) -> object:
-    """Imports what needs torch when it is first used."""
     if name not in _NEED_TORCH:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(import_module(f'.{_NEED_TORCH[name]}', __name__), name)

@@ -1,22 +1,25 @@
-"""Export of a trained network to an ONNX file that checks itself before it is left."""
+"""Export of a trained network to an ONNX file that is checked before it gets its name."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from torch import nn
 
-from dyconv_pose.inference import HeatmapStage, PoseEstimator, WholePicture
-from dyconv_pose.inference.pictures import read_picture
-from dyconv_pose.inference.types import Picture
+from dyconv_pose.files import write_atomically
+from dyconv_pose.inference import HeatmapModel, read_image
+from dyconv_pose.inference.preprocessing import normalize
 
-from .fold import PoseNetwork, to_deploy
-from .metadata import ExportedModel
-from .onnx_file import write_onnx
-from .runtime import ExportedNetwork, open_session
+from .fold import to_deploy
+from .network import TorchNetwork
+from .runtime import METADATA_KEY, ExportedModel, ExportedNetwork, open_session
 from .storage import STORAGES, store_weights
 
 #: The lowest version of ONNX's operators in which the exporter writes.
@@ -31,72 +34,111 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export gave.
-
-    Attributes:
-        path: The file.
-        size: Its bytes.
-        errors: For each check its largest relative difference from torch, at most :data:`TOLERANCE`.
-        storage_error: The relative difference that storing weights in fewer bits makes; ``None`` where it was not
-            asked for.
-    """
+    """What an export gave."""
 
     path: Path
-    size: int
-    errors: dict[str, float]
-    storage_error: float | None
+    size: int  # bytes
+    errors: dict[str, float]  # for each check its largest relative difference from torch, at most TOLERANCE
+    storage_error: float | None  # the relative difference that storing weights in fewer bits makes, if asked for
 
 
 def export_onnx(
-    estimator: PoseEstimator,
+    model: HeatmapModel,
     out: str | Path,
     batch: int | None = None,
     opset: int = LOWEST_OPSET,
     storage: str = 'float32',
-    pictures: Sequence[str | Path] = (),
+    images: Sequence[str | Path] = (),
     source: str = '',
 ) -> ExportReport:
-    """Exports the network of an estimator, with all that :func:`~dyconv_pose.deploy.load_exported` needs.
+    """Exports a network, with all that :func:`~dyconv_pose.deploy.load_exported` needs.
 
-    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name. Where an older file has that
-    name, a failed export leaves it as it was.
+    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name. A failed export leaves an older
+    file of that name as it was.
 
     Args:
-        estimator: As :func:`dyconv_pose.apis.load_estimator` makes it, on the CPU.
+        model: As :func:`dyconv_pose.apis.estimator.load_model` makes it, on the CPU.
         out: The file to write.
         batch: ``1`` for a graph that takes batches of one, and runs them the fastest; ``None`` for a free batch size.
         opset: The version of ONNX's operators, at least :data:`LOWEST_OPSET`.
         storage: How weights are stored, one of :data:`~dyconv_pose.deploy.storage.STORAGES`; they compute in float32.
-        pictures: Pictures to check the file on, besides random input; each is taken whole.
+        images: Images to check the file on, besides random input; each is taken for one person.
         source: What the metadata name as the origin.
 
-    Returns:
-        The report.
-
     Raises:
-        FileNotFoundError: A picture or the output's folder does not exist.
+        FileNotFoundError: An image or the output's folder does not exist.
         ImportError: onnx, onnxscript or onnxruntime is not installed.
         ValueError: An argument is out of its range, the network cannot be exported, or the file fails its check.
     """
     out = Path(out)
-    _check_arguments(estimator, out, batch, opset, storage)
-    stage = estimator.stage
-    inputs = dict(_inputs(stage, pictures))
-    reference, storage_error = stage.network, None
-    network = PoseNetwork(to_deploy(stage.network.model, 'batch_1' if batch else 'any_batch'))
+    _check_arguments(model, out, batch, opset, storage)
+    inputs = dict(_inputs(model, images))
+    reference, storage_error = model.network, None
+    deployed = to_deploy(model.network.module, 'batch_1' if batch else 'any_batch')
     if storage != 'float32':
-        store_weights(network, storage)
-        reference = _as_function(network)
-        storage_error = max(relative_error(reference(one), stage.network(one)) for one in inputs.values())
-    model = ExportedModel(stage.spec, stage.keypoint_set, batch, opset, storage, source=source)
-    unchecked = out.with_name(f'.{out.name}.unchecked')
-    try:
-        write_onnx(network, model, unchecked)
-        errors = _check(unchecked, model, reference, inputs)
-        unchecked.replace(out)
-    finally:
-        unchecked.unlink(missing_ok=True)
+        reference = TorchNetwork(store_weights(deployed, storage), part=1)
+        storage_error = max(relative_error(reference(one), model.network(one)) for one in inputs.values())
+    described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, source=source)
+    with TemporaryDirectory() as folder:
+        unchecked = Path(folder) / out.name
+        write_onnx(deployed, described, unchecked)
+        errors = _check(unchecked, described, reference, inputs)
+        write_atomically(out, unchecked.read_bytes())
     return ExportReport(out, out.stat().st_size, errors, storage_error)
+
+
+def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
+    """Writes a deployed network to a file, unchecked.
+
+    Args:
+        network: Maps input (B, 3, H, W) to heatmaps (B, K, h, w), deployed for ``model.batch``.
+        model: What the file is to say of itself; its input size, batch size and opset are those of the graph.
+        path: The file.
+
+    Raises:
+        ValueError: Something in the network cannot be expressed in the opset.
+    """
+    width, height = model.spec.input_size_wh
+    # Two samples stand for any number, for torch.export takes a batch of one for fixed.
+    example = (torch.zeros(model.batch or 2, 3, height, width),)
+    shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
+    names = dict(input_names=['input'], output_names=['heatmaps'])
+    try:
+        with _quiet():
+            program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
+            exported = torch.onnx.export(program, dynamo=True, opset_version=model.opset, verbose=False, **names)
+    except RuntimeError as error:  # the base of what torch.export and torch.onnx raise
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ValueError(
+            f'The network cannot be exported to opset {model.opset}: {first} (try a higher --opset).'
+        ) from error
+    graph_model = exported.model
+    written = graph_model.opset_imports.get('')
+    if written != model.opset:
+        raise ValueError(f'The network cannot be expressed in opset {model.opset}: try --opset {written}.')
+    # The exporter notes the Python source, with its paths, at every node and value.
+    nodes, graph = list(graph_model.graph), graph_model.graph
+    values = [*graph.inputs, *graph.initializers.values(), *(value for node in nodes for value in node.outputs)]
+    for part in (*nodes, *values, graph, graph_model):
+        part.metadata_props.clear()
+    graph_model.metadata_props[METADATA_KEY] = model.to_json()
+    exported.save(str(path), external_data=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences the exporter's notes on packages that are not needed and on its way to an opset."""
+    loggers = [logging.getLogger(name) for name in ('torch.onnx', 'onnxscript')]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
@@ -105,7 +147,7 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return error if np.isfinite(error) else float('inf')
 
 
-def _check_arguments(estimator: PoseEstimator, out: Path, batch: int | None, opset: int, storage: str) -> None:
+def _check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: int, storage: str) -> None:
     missing = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if find_spec(name) is None]
     if missing:
         raise ImportError(f'Export needs {", ".join(missing)}: pip install -r requirements/deploy.txt.')
@@ -125,43 +167,31 @@ def _check_arguments(estimator: PoseEstimator, out: Path, batch: int | None, ops
         raise ValueError(f'The exported file must be named .onnx, by which it is recognised, got "{out}".')
     if not out.parent.is_dir():
         raise FileNotFoundError(f'The exported file must go into an existing folder, got "{out.parent}".')
-    if not isinstance(estimator.stage, HeatmapStage) or not hasattr(estimator.stage.network, 'model'):
+    if not isinstance(model, HeatmapModel) or not isinstance(model.network, TorchNetwork):
         raise ValueError(
             "Export is for heatmap networks with MMPose's MSRAHeatmap codec and plain test pipeline (no UDP or "
             'SimCC), which is not what the config describes: run it in torch by tools/infer.py.'
         )
 
 
-def _inputs(stage: HeatmapStage, pictures: Sequence[str | Path]) -> Iterator[tuple[str, np.ndarray]]:
+def _inputs(model: HeatmapModel, images: Sequence[str | Path]) -> Iterator[tuple[str, np.ndarray]]:
     """The inputs (B, 3, H, W) of the checks, by what they are called."""
-    width, height = stage.spec.input_size_wh
+    width, height = model.spec.input_size_wh
     rng = np.random.default_rng(0)
     crops = []
-    for path in pictures:
-        picture = Picture(read_picture(path))
-        crops += [sample.data for sample in stage.prepare(picture.image, WholePicture().find(picture).xyxy)]
+    for pixels in map(read_image, images):
+        crops += [crop for crop, _ in model.prepare(pixels, [[0, 0, *pixels.shape[1::-1]]])[0]]
     for batch in CHECKED_BATCHES:
         yield f'random, batch {batch}', rng.standard_normal((batch, 3, height, width), dtype=np.float32)
-        if crops:  # those of several pictures differ from batch to batch, as far as there are enough
-            yield f'pictures, batch {batch}', stage.normalize(np.stack([crops[i % len(crops)] for i in range(batch)]))
+        if crops:  # those of several images differ from batch to batch, as far as there are enough
+            chosen = np.stack([crops[index % len(crops)] for index in range(batch)])
+            yield f'images, batch {batch}', normalize(chosen, model.spec)
 
 
-def _as_function(network: nn.Module) -> ExportedNetwork:
-    @torch.inference_mode()
-    def run(batch: np.ndarray) -> np.ndarray:
-        return torch.cat([network(one[None]) for one in torch.from_numpy(batch)]).numpy()
-
-    return run
-
-
-def _check(path: Path, model: ExportedModel, reference: object, inputs: dict[str, np.ndarray]) -> dict[str, float]:
-    """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`.
-
-    Raises:
-        ValueError: It cannot be loaded or run, or differs by more than :data:`TOLERANCE`.
-    """
+def _check(path: Path, described: ExportedModel, reference: Callable, inputs: dict[str, np.ndarray]) -> dict:
+    """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`."""
     session = open_session(path)
-    run = ExportedNetwork(session, model) if model.batch else session
+    run = ExportedNetwork(session, described) if described.batch else session
     errors = {}
     for name, batch in inputs.items():
         try:

@@ -18,24 +18,6 @@ from .layers import DeployedConv2d
 PURPOSES = ('torch', 'any_batch', 'batch_1')
 
 
-class PoseNetwork(nn.Module):
-    """A pose estimator of MMPose as a plain function from input to heatmaps.
-
-    Args:
-        model: The estimator, with a backbone and a head.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.backbone, self.head = model.backbone, model.head
-        self.neck = model.neck if getattr(model, 'with_neck', False) else None
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """Maps input (B, 3, H, W) to heatmaps (B, keypoints, h, w)."""
-        features = self.backbone(batch)
-        return self.head(features if self.neck is None else self.neck(features))
-
-
 def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
 

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from dyconv_pose.datasets.annotations import PRESENT, number_rows, read_annotations
 from dyconv_pose.datasets.rules import Context, boxes, identities, keypoints, numbers
-from dyconv_pose.inference.boxes_file import read_json
+from dyconv_pose.files import read_json
 
 from .cocoeval import COCOeval
 

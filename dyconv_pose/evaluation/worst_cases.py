@@ -5,8 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dyconv_pose.inference.output import OutputFolder
-from dyconv_pose.inference.pictures import read_picture
+from dyconv_pose.inference.images import read_image, write_image
 
 from .results_file import PersonScore
 
@@ -32,12 +31,12 @@ def draw_worst(
         FileNotFoundError: A picture does not exist.
         ValueError: A picture cannot be read or written.
     """
-    folder, written = OutputFolder(out_dir), []
+    written = []
     for rank, score in enumerate(worst, start=1):
-        image = read_picture(Path(images) / score.image['file_name'])
+        image = read_image(Path(images) / score.image['file_name'])
         name = f'{rank:03d}_oks{score.similarity:.2f}_{Path(score.image["file_name"]).stem}_{score.annotation["id"]}'
-        path = folder.place('', f'{name}.x', '.jpg')
-        folder.write_picture(path, _pair(image, score, skeleton))
+        path = Path(out_dir) / f'{name}.jpg'
+        write_image(path, _pair(image, score, skeleton))
         written.append(path)
     return written
 

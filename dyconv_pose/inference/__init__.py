@@ -1,27 +1,18 @@
-"""Pose estimation on pictures around a network of any runtime; imports neither torch nor MMPose."""
+"""Pose estimation on images around a network of any runtime; imports neither torch nor MMPose."""
 
-from .boxes_file import CocoBoxes
-from .estimator import PoseEstimator
-from .keypoint_set import KeypointSet
-from .persons import Fallback, Following, HogPersons, PersonSource, WholePicture
-from .pictures import read_picture
-from .topdown import HeatmapNetwork, HeatmapStage, TopdownSpec
-from .types import Boxes, Picture, Poses
+from .detectors import load_detector
+from .images import read_image
+from .predictor import HeatmapModel, PoseEstimator
+from .preprocessing import TopdownSpec
+from .results import Boxes, Image, KeypointSet
 
 __all__ = [
     'Boxes',
-    'CocoBoxes',
-    'Fallback',
-    'Following',
-    'HeatmapNetwork',
-    'HeatmapStage',
-    'HogPersons',
+    'HeatmapModel',
+    'Image',
     'KeypointSet',
-    'PersonSource',
-    'Picture',
     'PoseEstimator',
-    'Poses',
     'TopdownSpec',
-    'WholePicture',
-    'read_picture',
+    'load_detector',
+    'read_image',
 ]

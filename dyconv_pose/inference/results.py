@@ -1,102 +1,123 @@
-"""Results in COCO's format, and the suppression of persons that were found twice."""
+"""What pose estimation takes and gives. Letters: N persons, K keypoints, H and W of the image."""
 
-import json
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from .types import Poses
+
+@dataclass
+class Image:
+    """A decoded image and where it comes from."""
+
+    pixels: np.ndarray  # (H, W, 3) uint8, channels blue, green, red
+    name: str = ''  # its file name, with or without folders, by which boxes in a file are looked up
+    image_id: int | None = None  # its id in a COCO dataset, where it has one
+    time: float | None = None  # of a video's frame, seconds
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
 
 
-def keypoint_similarity(
-    keypoints: np.ndarray, others: np.ndarray, area: float, other_areas: np.ndarray, sigmas: np.ndarray
-) -> np.ndarray:
-    """COCO's object keypoint similarity of one person with others, over all keypoints.
+@dataclass(frozen=True)
+class KeypointSet:
+    """The K keypoints of a dataset; plain values, so that a file can carry it."""
 
-    Args:
-        keypoints: (K, 2) in pixels.
-        others: (N, K, 2).
-        area: The person's, in pixels squared.
-        other_areas: (N,).
-        sigmas: (K,).
+    names: tuple[str, ...]
+    flip_indices: tuple[int, ...]  # for each keypoint the index of its mirror image (its own, where it has none)
+    skeleton: tuple[tuple[int, int], ...]  # the limbs, pairs of keypoint indices
+    keypoint_colors: tuple[tuple[int, int, int], ...]  # red, green, blue, 0 to 255
+    limb_colors: tuple[tuple[int, int, int], ...]
+    sigmas: tuple[float, ...] = ()  # how far annotators disagree, in COCO's unit; empty if the dataset states none
+    dataset: str = ''
 
-    Returns:
-        (N,), 1 for equal poses.
-    """
-    squared = ((others - keypoints) ** 2).sum(axis=2)  # (N, K)
-    variances = (2 * np.asarray(sigmas)) ** 2
-    mean_area = ((area + np.asarray(other_areas)) / 2 + np.spacing(1))[:, None]
-    return np.exp(-squared / variances / mean_area / 2).mean(axis=1)
+    def __len__(self) -> int:
+        return len(self.names)
 
 
-def without_duplicates(poses: Poses, sigmas: tuple[float, ...], threshold: float = 0.9) -> Poses:
-    """Drops persons whose pose nearly equals that of one who scores higher, as MMPose's CocoMetric does.
+@dataclass
+class Boxes:
+    """Where the persons of one image are."""
 
-    Args:
-        poses: The persons of one picture.
-        sigmas: The keypoints' falloff; without any nobody is dropped.
-        threshold: The similarity above which two are one; 1 drops nobody.
+    xyxy: np.ndarray  # (N, 4) float32, left, top, right and bottom in pixels
+    scores: np.ndarray  # (N,) float32, the detector's confidence, or ones
 
-    Returns:
-        Those who stay, best first.
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    @classmethod
+    def of(cls, boxes: 'Boxes | np.ndarray | Sequence[Sequence[float]]') -> 'Boxes':
+        """Makes boxes from (N, 4) numbers xyxy, or (N, 5) with the score last; a ValueError for another shape."""
+        if isinstance(boxes, Boxes):
+            return boxes
+        array = np.asarray(boxes, dtype=np.float32)
+        array = array if array.size else array.reshape(0, 4)
+        if array.ndim != 2 or array.shape[1] not in (4, 5):
+            raise ValueError(
+                f'Boxes must have shape (N, 4), as left, top, right, bottom in pixels, or (N, 5) with a score, '
+                f'got shape {array.shape}.'
+            )
+        scores = array[:, 4] if array.shape[1] == 5 else np.ones(len(array), dtype=np.float32)
+        return cls(np.ascontiguousarray(array[:, :4]), scores.copy())
+
+    def check(self, image: Image) -> None:
+        """Raises a ValueError where a box is empty, not finite, or wholly outside the image."""
+        width, height = image.size_wh
+        where = f' of "{image.name}"' if image.name else ''
+        for left, top, right, bottom in self.xyxy.tolist():
+            if not np.isfinite([left, top, right, bottom]).all() or right <= left or bottom <= top:
+                rule = 'be left, top, right, bottom with right > left and bottom > top'
+                hint = 'boxes given as x, y, width, height must be converted.'
+            elif right <= 0 or bottom <= 0 or left >= width or top >= height:
+                rule = f'overlap the image of {width}x{height} pixels'
+                hint = 'were the boxes made for an image of another size?'
+            else:
+                continue
+            raise ValueError(f'A box{where} must {rule}, got ({left:g}, {top:g}, {right:g}, {bottom:g}): {hint}')
+
+
+@dataclass
+class Poses:
+    """The persons found in one image."""
+
+    keypoints: np.ndarray  # (N, K, 2) float32, x and y in pixels of the image
+    scores: np.ndarray  # (N, K) float32, the heatmap's value at the keypoint, nominally 0 to 1
+    boxes: np.ndarray  # (N, 4) float32, xyxy in pixels
+    box_scores: np.ndarray  # (N,) float32, as the detector gave them
+    regions: np.ndarray = field(repr=False)  # (N, 4) float32 xyxy, what the network saw
+    heatmaps: np.ndarray | None = field(default=None, repr=False)  # (N, K, h, w) float32 over the regions, if asked for
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __getitem__(self, chosen: np.ndarray | Sequence[int] | slice) -> 'Poses':
+        """The chosen persons."""
+        return Poses(*(None if part is None else part[chosen] for part in vars(self).values()))
+
+    def person_scores(self, keypoint_threshold: float = 0.2) -> np.ndarray:
+        """(N,) float32: the box's score times the mean score of the confident keypoints, as MMPose ranks persons."""
+        confident = self.scores > keypoint_threshold
+        total = np.where(confident, self.scores, 0).sum(axis=1)
+        return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
+
+
+def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float = 0.9) -> Poses:
+    """Suppresses persons whose pose nearly equals that of one who scores higher, as MMPose's CocoMetric does.
+
+    Two persons are one if their object keypoint similarity, 0 to 1, with sigmas (K,) is above the threshold. Without
+    sigmas nobody is dropped. Those who stay are returned best first.
     """
     if len(poses) < 2 or not len(sigmas) or threshold >= 1:
         return poses
-    sizes = poses.regions[:, 2:] - poses.regions[:, :2]
-    areas = sizes[:, 0] * sizes[:, 1]
+    areas = np.prod(poses.regions[:, 2:] - poses.regions[:, :2], axis=1)
+    variances = (2 * np.asarray(sigmas)) ** 2
     order, kept = np.argsort(-poses.person_scores(), kind='stable'), []
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        similar = keypoint_similarity(
-            poses.keypoints[best], poses.keypoints[rest], areas[best], areas[rest], np.asarray(sigmas)
-        )
-        order = rest[similar <= threshold]
+        squared = ((poses.keypoints[rest] - poses.keypoints[best]) ** 2).sum(axis=2)
+        mean_areas = ((areas[best] + areas[rest]) / 2 + np.spacing(1))[:, None]
+        order = rest[np.exp(-squared / variances / mean_areas / 2).mean(axis=1) <= threshold]
     return poses[kept]
-
-
-def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
-    """The persons of one picture as COCO's results format has them.
-
-    Args:
-        poses: The persons.
-        image_id: The picture's id.
-        category_id: The persons' category.
-        **extra: Further entries of each person, such as ``file_name``; evaluators ignore them.
-
-    Returns:
-        One dictionary per person: image_id, category_id, keypoints (x, y, score for each), score, bbox (xywh).
-    """
-    rows = []
-    flat = np.concatenate([poses.keypoints, poses.scores[..., None]], axis=2).reshape(
-        len(poses), 3 * poses.scores.shape[1]
-    )
-    for keypoints, box, score in zip(flat.tolist(), poses.boxes.tolist(), poses.person_scores().tolist(), strict=True):
-        left, top, right, bottom = box
-        rows.append(
-            {
-                'image_id': image_id,
-                'category_id': category_id,
-                'keypoints': [round(number, 4) for number in keypoints],
-                'score': round(score, 7),
-                'bbox': [round(number, 3) for number in (left, top, right - left, bottom - top)],
-                **extra,
-            }
-        )
-    return rows
-
-
-def write_results(path: str | Path, rows: list[dict]) -> None:
-    """Writes results, whole or not at all, one person to a line.
-
-    Raises:
-        ValueError: The file cannot be written.
-    """
-    path = Path(path)
-    text = '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n'
-    partial = path.with_name(path.name + '.partial')
-    try:
-        partial.write_text(text, encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        raise ValueError(f'The results cannot be written to "{path}": {error.strerror}.') from error

@@ -27,5 +27,5 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Names the new place of what moved."""
     if name == 'make_dynamic':
-        raise ImportError('make_dynamic moved in dyconv_pose 0.2: it is now dyconv_pose.make_dynamic, see CHANGELOG.md.')
+        raise ImportError('make_dynamic moved in dyconv_pose 0.2: import it from dyconv_pose, see CHANGELOG.md.')
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

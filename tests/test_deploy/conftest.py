@@ -28,4 +28,4 @@ def exported(tmp_path_factory, estimator):
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
     path = tmp_path_factory.mktemp('exported') / 'model.onnx'
-    return path, export_onnx(estimator, path, source='small')
+    return path, export_onnx(estimator.model, path, source='small')

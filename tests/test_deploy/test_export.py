@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_network import CONFIG, ROOT, enliven
 
-from dyconv_pose.apis import load_estimator
+from dyconv_pose.apis.estimator import load_model
 from dyconv_pose.deploy import export, load_exported, read_exported, runtime, to_deploy
 from dyconv_pose.deploy.export import export_onnx
 from dyconv_pose.deploy.runtime import open_session
@@ -21,9 +21,9 @@ BOXES = [[30, 20, 150, 220], [120.5, 3.25, 300.75, 200.5], [-20, -30, 90, 100]]
 
 
 @pytest.fixture(scope='module')
-def picture(tmp_path_factory):
+def image(tmp_path_factory):
     """Random spots, 320 x 240."""
-    path = tmp_path_factory.mktemp('picture') / 'spots.png'
+    path = tmp_path_factory.mktemp('image') / 'spots.png'
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     cv2.imwrite(str(path), cv2.resize(small, (320, 240), interpolation=cv2.INTER_CUBIC))
@@ -36,20 +36,20 @@ def test_heatmaps_equal_those_of_torch_at_any_batch_size(estimator, exported, ba
     session = open_session(exported[0], backend, threads=1)
     for batch in (1, 3, 8):
         x = np.random.default_rng(batch).standard_normal((batch, 3, 128, 96), dtype=np.float32)
-        expected = estimator.stage.network(x)
+        expected = estimator.model.network(x)
         assert expected.std() > 0.1 * np.abs(expected).max()  # else nearly constant heatmaps would pass
         np.testing.assert_allclose(session(x), expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
-def test_poses_equal_those_of_torch(estimator, exported, picture, backend):
+def test_poses_equal_those_of_torch(estimator, exported, image, backend):
     pytest.importorskip(backend)
-    expected = estimator.predict(str(picture), BOXES)
-    found = load_exported(exported[0], backend, threads=1).predict(str(picture), BOXES)
+    expected = estimator.predict(str(image), BOXES)
+    found = load_exported(exported[0], backend, threads=1).predict(str(image), BOXES)
     np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.1)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
     np.testing.assert_array_equal(found.regions, expected.regions)
-    plain = load_exported(exported[0], backend, threads=1, flip_test=False).predict(str(picture), BOXES)
+    plain = load_exported(exported[0], backend, threads=1, flip_test=False).predict(str(image), BOXES)
     assert not np.allclose(plain.scores, expected.scores, rtol=1e-3)
 
 
@@ -57,7 +57,7 @@ def test_the_file_says_what_it_is(estimator, exported):
     onnx = pytest.importorskip('onnx')
     path, report = exported
     model = read_exported(path)
-    assert model.spec == estimator.stage.spec and model.keypoint_set == estimator.keypoint_set
+    assert model.spec == estimator.model.spec and model.keypoint_set == estimator.keypoint_set
     assert (model.batch, model.opset, model.codec, model.source) == (None, 18, 'MSRAHeatmap', 'small')
     theirs = onnx.load(path)
     assert [(entry.key, json.loads(entry.value)) for entry in theirs.metadata_props] == [
@@ -72,29 +72,29 @@ def test_the_file_says_what_it_is(estimator, exported):
 @pytest.mark.parametrize(
     ('storage', 'share', 'least', 'most'), [('float16', 0.7, 1e-5, 1e-2), ('int8', 0.45, 1e-4, 0.2)]
 )
-def test_batches_of_one_and_weights_in_fewer_bits(estimator, exported, picture, tmp_path, storage, share, least, most):
+def test_batches_of_one_and_weights_in_fewer_bits(estimator, exported, image, tmp_path, storage, share, least, most):
     out = tmp_path / 'one.onnx'
-    report = export_onnx(estimator, out, batch=1, opset=19, storage=storage, pictures=[picture])
-    assert set(report.errors) == {f'{kind}, batch {n}' for kind in ('random', 'pictures') for n in (1, 2, 7)}
+    report = export_onnx(estimator.model, out, batch=1, opset=19, storage=storage, images=[image])
+    assert set(report.errors) == {f'{kind}, batch {n}' for kind in ('random', 'images') for n in (1, 2, 7)}
     assert least < report.storage_error < most
     assert report.size < share * exported[1].size
     model = read_exported(out)
     assert (model.batch, model.opset, model.storage) == (1, 19, storage)
-    expected = estimator.predict(str(picture), BOXES)
+    expected = estimator.predict(str(image), BOXES)
     for backend in BACKENDS:
         if find_spec(backend) is None:
             continue
-        found = load_exported(out, backend, threads=1).predict(str(picture), BOXES)
+        found = load_exported(out, backend, threads=1).predict(str(image), BOXES)
         np.testing.assert_allclose(found.scores, expected.scores, atol=2 * most * expected.scores.max())
 
 
 @pytest.mark.parametrize('storage', ['float16', 'int8'])
 def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, tmp_path, storage):
     openvino = pytest.importorskip('openvino')
-    export_onnx(estimator, tmp_path / 'one.onnx', batch=1, storage=storage)
+    export_onnx(estimator.model, tmp_path / 'one.onnx', batch=1, storage=storage)
     model = openvino.Core().read_model(str(tmp_path / 'one.onnx'))
-    banks = runtime._banks_as_inputs(model)
-    layers = [one for one in to_deploy(estimator.stage.network.model, 'batch_1').modules() if hasattr(one, 'bank')]
+    banks = runtime.banks_as_inputs(model)
+    layers = [one for one in to_deploy(estimator.model.network.module, 'batch_1').modules() if hasattr(one, 'bank')]
     whole = sum(kernel.numel() for layer in layers for kernel in layer.bank)
     assert len(banks) == len(model.inputs) - 1
     assert 0.8 * whole < sum(bank.size for bank in banks) <= whole  # the exporter widens the smallest
@@ -117,7 +117,7 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
 
     monkeypatch.setattr(export, 'to_deploy', slightly_wrong)
     with pytest.raises(ValueError, match=r'must equal that of torch within 0\.0001 .* no file is left'):
-        export_onnx(estimator, kept, batch=1)
+        export_onnx(estimator.model, kept, batch=1)
     assert [path.name for path in tmp_path.iterdir()] == ['model.onnx'] and kept.read_text() == 'an older file'
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
         (dict(batch=4), 'must be 1 or left free, got 4'),
         (dict(out='model.pb'), 'must be named .onnx'),
         (dict(out='none/model.onnx'), 'existing folder'),
-        (dict(pictures=['none.jpg']), 'none.jpg'),
+        (dict(images=['none.jpg']), 'none.jpg'),
     ],
     ids=str,
 )
@@ -138,7 +138,7 @@ def test_mistakes_at_export(estimator, tmp_path, options, message):
     pytest.importorskip('onnxscript')
     out = tmp_path / options.pop('out', 'model.onnx')
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        export_onnx(estimator, out, **options)
+        export_onnx(estimator.model, out, **options)
     assert not list(tmp_path.iterdir())
 
 
@@ -149,10 +149,9 @@ def test_an_operator_that_onnx_does_not_have(estimator, tmp_path, monkeypatch):
         def forward(self, x):
             return torch.special.airy_ai(x)
 
-    monkeypatch.setattr(export, 'to_deploy', lambda model, plan: model)
-    monkeypatch.setattr(export, 'PoseNetwork', lambda model: Strange())
+    monkeypatch.setattr(export, 'to_deploy', lambda model, plan: Strange())
     with pytest.raises(ValueError, match='cannot be exported to opset 18'):
-        export_onnx(estimator, tmp_path / 'model.onnx')
+        export_onnx(estimator.model, tmp_path / 'model.onnx')
     assert not list(tmp_path.iterdir())
 
 
@@ -166,14 +165,14 @@ class WithoutTorch:
         hidden = ('torch', 'mmpose', 'mmengine', 'mmcv', 'onnx', 'onnxscript')
         return None if name.partition('.')[0] in hidden else PathFinder.find_spec(name, path, target)
 
-sys.meta_path = [one for one in sys.meta_path if one is not PathFinder] + [WithoutTorch]
+sys.meta_path = [WithoutTorch if one is PathFinder else one for one in sys.meta_path]
 """
 
 PREDICT = """
 import json
 from dyconv_pose.deploy import load_exported
-model, picture, backend, boxes = sys.argv[1:]
-poses = load_exported(model, backend, threads=1).predict(picture, json.loads(boxes))
+model, image, backend, boxes = sys.argv[1:]
+poses = load_exported(model, backend, threads=1).predict(image, json.loads(boxes))
 assert not {'torch', 'mmpose'} & set(sys.modules)
 print(json.dumps(poses.keypoints.tolist()))
 """
@@ -195,30 +194,30 @@ def without_torch(script, *arguments, hidden='hidden = ('):
 
 
 @pytest.mark.parametrize('backend', BACKENDS)
-def test_runs_where_torch_and_mmpose_are_absent(estimator, exported, picture, backend):
+def test_runs_where_torch_and_mmpose_are_absent(estimator, exported, image, backend):
     pytest.importorskip(backend)
-    done = without_torch(PREDICT, exported[0], picture, backend, json.dumps(BOXES), hidden=NOT_NEEDED)
+    done = without_torch(PREDICT, exported[0], image, backend, json.dumps(BOXES), hidden=NOT_NEEDED)
     assert done.returncode == 0, done.stderr
-    expected = estimator.predict(str(picture), BOXES).keypoints
+    expected = estimator.predict(str(image), BOXES).keypoints
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=0.1)
 
 
-def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, picture, tmp_path):
-    done = without_torch(TOOL, exported[0], picture, '--whole-image', '--out-dir', tmp_path)
+def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, image, tmp_path):
+    done = without_torch(TOOL, exported[0], image, '--whole-image', '--out-dir', tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'overlays/spots.jpg').is_file()
     (person,) = json.loads((tmp_path / 'results.json').read_text())
-    expected = estimator.predict(str(picture), [[0, 0, 320, 240]]).keypoints[0]
+    expected = estimator.predict(str(image), [[0, 0, 320, 240]]).keypoints[0]
     found = np.reshape(person['keypoints'], (-1, 3))[:, :2]
     np.testing.assert_allclose(found, expected, atol=0.1)
     done = without_torch(TOOL, exported[0], '--out-dir', tmp_path)
     assert done.returncode == 2 and 'INPUT' in done.stderr
-    done = without_torch(TOOL, 'config.py', 'a.pth', picture, '--out-dir', tmp_path)
+    done = without_torch(TOOL, 'config.py', 'a.pth', image, '--out-dir', tmp_path)
     assert done.returncode == 2 and 'need PyTorch and MMPose' in done.stderr.strip().splitlines()[-1]
 
 
 def test_import_needs_no_torch():
-    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
+    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference.run')
     assert done.returncode == 0, done.stderr
 
 
@@ -239,6 +238,6 @@ def test_import_needs_no_torch():
 def test_networks_of_the_configs(tmp_path, name, batch):
     pytest.importorskip('onnxscript')
     (config,) = CONFIG.parent.glob(f'td-hm_{name}_8xb64-210e_coco-256x192.py')
-    estimator = load_estimator(config, None)
-    enliven(estimator.stage.network.model)
-    assert max(export_onnx(estimator, tmp_path / 'model.onnx', batch).errors.values()) <= 1e-4
+    model = load_model(config, None)
+    enliven(model.network.module)
+    assert max(export_onnx(model, tmp_path / 'model.onnx', batch).errors.values()) <= 1e-4

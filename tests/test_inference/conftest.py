@@ -1,13 +1,13 @@
-"""A network of plain NumPy that finds bright spots, and pictures with some."""
+"""A network of plain NumPy that finds bright spots, and images with some."""
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from dyconv_pose.inference import HeatmapStage, KeypointSet, PoseEstimator, TopdownSpec, WholePicture
+from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec
+from dyconv_pose.inference.detectors import WholeImage
 
-#: Two keypoints, one where the picture is red and one where it is blue.
+#: Two keypoints, one where the image is red and one where it is blue.
 SPOTS = KeypointSet(
     names=('red', 'blue'),
     flip_indices=(0, 1),
@@ -29,7 +29,7 @@ def cv2_blocks(channel):
     return channel.reshape(-1, 32, 4, 24, 4).mean(axis=(2, 4))
 
 
-def spots_picture(red, blue, size_wh=(240, 320)):
+def spots_image(red, blue, size_wh=(240, 320)):
     """Black but for a red and a blue disc at the given (x, y); blue first."""
     image = np.zeros((size_wh[1], size_wh[0], 3), dtype=np.uint8)
     cv2.circle(image, red, 8, (0, 0, 255), -1)
@@ -39,12 +39,16 @@ def spots_picture(red, blue, size_wh=(240, 320)):
 
 def enliven(model):
     """Gives a network of random weights heatmaps that depend on the input and have clear maxima, as training does."""
+    import torch
+
+    from dyconv_pose.deploy.network import PoseNetwork
+
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
     model.train()
     with torch.no_grad():
-        model.head(model.extract_feat(torch.randn(8, 3, 128, 96)))  # sets the statistics of the normalisation
+        PoseNetwork(model)(torch.randn(8, 3, 128, 96))  # sets the statistics of the normalisation
     model.eval()
     for norm in norms:  # channels that hardly vary would otherwise enlarge the last bits a thousandfold
         norm.running_var.clamp_(min=float(norm.running_var.median()))
@@ -59,11 +63,11 @@ def lively():
 
 @pytest.fixture
 def spots():
-    """An estimator of the spots, which takes the whole picture."""
+    """An estimator of the spots, which takes the whole image."""
     spec = TopdownSpec((96, 128), (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), padding=1.0, flip_test=False)
-    return PoseEstimator(HeatmapStage(spots_network, spec, SPOTS), SPOTS, WholePicture(), batch_size=4)
+    return PoseEstimator(HeatmapModel(spots_network, spec, SPOTS), WholeImage(), batch_size=4)
 
 
 @pytest.fixture
-def picture_of():
-    return spots_picture
+def image_of():
+    return spots_image

@@ -1,6 +1,5 @@
 """The pure crop and heatmap functions, and the whole of inference, against MMPose's own."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,19 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.models.utils.tta import flip_heatmaps
 
-from dyconv_pose.apis import load_config, load_estimator
-from dyconv_pose.apis.estimator import MMPoseStage
-from dyconv_pose.inference import HeatmapStage
-from dyconv_pose.inference.crops import Normalizer, crop, regions_of_boxes
-from dyconv_pose.inference.heatmaps import average_with_flipped, decode
+from dyconv_pose.apis import build_model, load_config, load_estimator
+from dyconv_pose.apis.estimator import MMPoseModel
+from dyconv_pose.deploy.runtime import ExportedModel
+from dyconv_pose.engine.memory_format import use_channels_last
+from dyconv_pose.inference import HeatmapModel
+from dyconv_pose.inference.preprocessing import (
+    TopdownSpec,
+    average_with_flipped,
+    crop,
+    decode,
+    normalize,
+    regions_of_boxes,
+)
 
 ROOT = Path(__file__).parents[2]
 CONFIG = (
@@ -60,10 +67,11 @@ def test_normalised_batch_equals_mmpose(image, swap):
     inputs = [torch.from_numpy(one.transpose(2, 0, 1).copy()) for one in crops]
     samples = [type('Sample', (), {'set_metainfo': lambda self, info: None})() for _ in crops]
     expected = preprocessor(dict(inputs=inputs, data_samples=samples))['inputs'].numpy()
-    np.testing.assert_array_equal(Normalizer(MEAN, STD, swap)(crops), expected)
+    spec = TopdownSpec((320, 240), MEAN, STD, swap)
+    np.testing.assert_array_equal(normalize(crops, spec), expected)
 
 
-def test_a_crop_of_a_picture_beyond_opencvs_limit_equals_that_of_a_part(image):
+def test_a_crop_of_an_image_beyond_opencvs_limit_equals_that_of_a_part(image):
     wide = np.zeros((240, 40000, 3), dtype=np.uint8)
     wide[:, 36000:36320] = image
     region, inside = (regions_of_boxes([[x + 60, 40, x + 140, 200]], (96, 128))[0] for x in (36000, 0))
@@ -107,7 +115,9 @@ def test_flip_average_equals_mmpose(shift):
 
 def mmpose_says(estimator, config, image, boxes, flip_test):
     """``inference_topdown`` on the estimator's weights."""
-    model = network_of(estimator)
+    model = build_model(config).eval()
+    model.load_state_dict(network_of(estimator).state_dict())
+    use_channels_last(model)  # as the estimator's, so that even the last bits are equal
     model.cfg, model.dataset_meta = config, dict(flip_indices=list(estimator.keypoint_set.flip_indices))
     model.test_cfg['flip_test'] = flip_test
     results = [result.pred_instances for result in inference_topdown(model, image, boxes)]
@@ -128,14 +138,14 @@ def load(lively):
 
 
 def network_of(estimator):
-    return estimator.stage.network.model if isinstance(estimator.stage, HeatmapStage) else estimator.stage.model
+    return estimator.model.network.module if isinstance(estimator.model, HeatmapModel) else estimator.model.model
 
 
 @pytest.mark.parametrize('flip_test', [True, False])
 def test_results_equal_inference_topdown_and_do_not_depend_on_the_batch_size(load, image, boxes, flip_test):
     config = load_config(CONFIG)
     estimator = load(config, flip_test=flip_test)
-    assert isinstance(estimator.stage, HeatmapStage)
+    assert isinstance(estimator.model, HeatmapModel)
     keypoints, scores = mmpose_says(estimator, config, image, boxes, flip_test)
     assert np.ptp(scores, axis=0).min() > 0.01  # the heatmaps depend on the persons
     for batch_size in (1, 2, 3, 16):
@@ -156,7 +166,7 @@ def test_every_codec_is_read_as_mmpose_reads_it(load, image, boxes, codec, flip_
         config.model.head.decoder = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=2)
         config.test_dataloader.dataset.pipeline[2].use_udp = True
     estimator = load(config, flip_test=flip_test)
-    assert isinstance(estimator.stage, MMPoseStage) == (codec == 'udp')  # what the fast path does not know
+    assert isinstance(estimator.model, MMPoseModel) == (codec == 'udp')  # what the fast path does not know
     keypoints, scores = mmpose_says(estimator, config, image, boxes, flip_test)
     poses = estimator.predict(image, boxes, 'bgr')
     assert np.abs(poses.keypoints - keypoints).max() <= 0.05
@@ -185,25 +195,25 @@ def test_a_device_that_is_not_there_is_refused():
 
 def test_the_pure_parts_import_and_run_without_torch_and_mmpose():
     program = """
-import importlib.abc, importlib.util, json, sys
+import importlib.abc, importlib.util, sys
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == 'mmpose' else find(name, *rest)
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'pycocotools'):
+        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'av', 'supervision'):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import numpy as np
 from dyconv_pose.inference import *
-from dyconv_pose.inference import KeypointSet, TopdownSpec, HeatmapStage, PoseEstimator, WholePicture, running, choose
+from dyconv_pose.inference import KeypointSet, TopdownSpec, HeatmapModel, PoseEstimator, run
+from dyconv_pose.inference.detectors import WholeImage
 names = KeypointSet(('nose',), (0,), (), ((255, 0, 0),), ())
-names = KeypointSet.from_dict(json.loads(json.dumps(names.to_dict())))
-spec = TopdownSpec.from_dict(json.loads(json.dumps(TopdownSpec((96, 128), (0, 0, 0), (1, 1, 1)).to_dict())))
+spec = TopdownSpec((96, 128), (0, 0, 0), (1, 1, 1))
 def brightest(batch):
     return batch[:, :1, ::4, ::4] / 255
 image = np.zeros((128, 96, 3), np.uint8)
 image[60:67, 38:45] = 255
-poses = PoseEstimator(HeatmapStage(brightest, spec, names), names, WholePicture()).predict(image, channel_order='rgb')
+poses = PoseEstimator(HeatmapModel(brightest, spec, names), WholeImage()).predict(image, channel_order='rgb')
 assert np.abs(poses.keypoints[0, 0] - [41, 63]).max() < 8, poses.keypoints
 assert not {'torch', 'mmpose', 'mmcv', 'mmengine'} & set(sys.modules)
 """
@@ -211,8 +221,10 @@ assert not {'torch', 'mmpose', 'mmcv', 'mmengine'} & set(sys.modules)
 
 
 def test_metainfo_becomes_a_keypoint_set_that_survives_json():
-    keypoint_set = load_estimator(load_config(CONFIG), None).keypoint_set
+    model = load_estimator(load_config(CONFIG), None).model
+    keypoint_set = model.keypoint_set
     assert keypoint_set.names[0] == 'nose' and len(keypoint_set) == 17
     assert keypoint_set.flip_indices[5] == 6 and len(keypoint_set.sigmas) == 17
     assert len(keypoint_set.skeleton) == len(keypoint_set.limb_colors) == 19
-    assert type(keypoint_set).from_dict(json.loads(json.dumps(keypoint_set.to_dict()))) == keypoint_set
+    exported = ExportedModel(model.spec, keypoint_set)
+    assert ExportedModel.from_json(exported.to_json()) == exported

@@ -24,7 +24,7 @@ CONFIG = (
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory, lively):
-    """A checkpoint with random weights, and three pictures of two persons each with annotations, at random places."""
+    """A checkpoint with random weights, and three images of two persons each with annotations, at random places."""
     folder = tmp_path_factory.mktemp('tool')
     torch.manual_seed(0)
     model = build_model(load_config(CONFIG))
@@ -32,10 +32,10 @@ def folder(tmp_path_factory, lively):
     torch.save(dict(state_dict=model.state_dict()), folder / 'a.pth')
     rng = np.random.default_rng(0)
     images, annotations = [], []
-    (folder / 'pictures').mkdir()
+    (folder / 'images').mkdir()
     for index in range(1, 4):
         noise = cv2.resize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f'pictures/{index:012d}.jpg'), noise)
+        cv2.imwrite(str(folder / f'images/{index:012d}.jpg'), noise)
         images.append(dict(id=index, file_name=f'{index:012d}.jpg', width=320, height=240))
         for corner in (20.0, 150.0):
             keypoints = np.column_stack([rng.uniform(corner, corner + 80, (17, 2)), np.full(17, 2)]).ravel().tolist()
@@ -65,13 +65,13 @@ def infer(monkeypatch, capsys):
 
 def test_results_score_as_mmposes_evaluation_does(folder, infer):
     boxes = folder / 'truth.json'
-    status, error = infer(CONFIG, folder / 'a.pth', folder / 'pictures', '--boxes', boxes, '--out-dir', folder / 'o')
+    status, error = infer(CONFIG, folder / 'a.pth', folder / 'images', '--boxes', boxes, '--out-dir', folder / 'o')
     assert status == 0, error
     found = ResultsEvaluation(folder / 'truth.json', folder / 'o/results.json').figures
     config = use_ground_truth_boxes(load_config(CONFIG))
     config.test_dataloader.update(num_workers=0, persistent_workers=False, batch_size=6)
     config.test_dataloader.dataset.update(
-        data_root='', ann_file=str(folder / 'truth.json'), data_prefix=dict(img=str(folder / 'pictures'))
+        data_root='', ann_file=str(folder / 'truth.json'), data_prefix=dict(img=str(folder / 'images'))
     )
     config.test_evaluator.ann_file = str(folder / 'truth.json')
     config.update(work_dir=str(folder / 'work'), load_from=str(folder / 'a.pth'), log_level='ERROR')
@@ -82,8 +82,8 @@ def test_results_score_as_mmposes_evaluation_does(folder, infer):
 
 def test_a_bad_file_is_named_and_the_exit_status_says_so(folder, infer):
     (folder / 'mixed').mkdir()
-    (folder / 'mixed/bad.jpg').write_text('no picture')
-    (folder / 'mixed/good.jpg').write_bytes((folder / 'pictures/000000000001.jpg').read_bytes())
+    (folder / 'mixed/bad.jpg').write_text('no image')
+    (folder / 'mixed/good.jpg').write_bytes((folder / 'images/000000000001.jpg').read_bytes())
     options = ('--whole-image', '--heatmaps', '--out-dir', folder / 'm')
     status, error = infer(CONFIG, folder / 'a.pth', folder / 'mixed', *options)
     assert status == 1
@@ -95,12 +95,12 @@ def test_a_bad_file_is_named_and_the_exit_status_says_so(folder, infer):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('none.py', 'a.pth', 'pictures'), 'none.py'),
-        ((CONFIG, 'none.pth', 'pictures'), 'none.pth'),
+        (('none.py', 'a.pth', 'images'), 'none.py'),
+        ((CONFIG, 'none.pth', 'images'), 'none.pth'),
         ((CONFIG, 'a.pth', 'none'), 'none'),
-        ((CONFIG, 'a.pth', 'pictures', '--boxes', 'none.json'), 'none.json'),
-        ((CONFIG, 'a.pth', 'pictures', '--batch-size', '0'), 'batch size'),
-        ((CONFIG, 'a.pth', 'pictures', '--device', 'nosuch'), 'device'),
+        ((CONFIG, 'a.pth', 'images', '--boxes', 'none.json'), 'none.json'),
+        ((CONFIG, 'a.pth', 'images', '--batch-size', '0'), 'batch size'),
+        ((CONFIG, 'a.pth', 'images', '--device', 'nosuch'), 'device'),
     ],
 )
 def test_a_mistake_is_one_sentence(folder, infer, arguments, message):

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+from fractions import Fraction
 from itertools import islice
 
 import cv2
@@ -19,10 +20,10 @@ from dyconv_pose.datasets.checks import stop_at_errors
 from dyconv_pose.datasets.detections import check_detections
 from dyconv_pose.datasets.rules import Context, check_table
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
-from dyconv_pose.inference.boxes_file import CocoBoxes
-from dyconv_pose.inference.pictures import as_picture, read_picture
-from dyconv_pose.inference.types import Picture
-from dyconv_pose.inference.video import FrameReader, FrameWriter
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.images import as_image, read_image
+from dyconv_pose.inference.results import Image
+from dyconv_pose.inference.video import VideoReader, VideoWriter
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -97,12 +98,12 @@ def malformed(draw, content):
     )
 
 
-def picture_bytes(ending):
+def image_bytes(ending):
     rng = np.random.default_rng(0)
     return cv2.imencode(ending, rng.integers(0, 255, (9, 13, 3), np.uint8))[1].tobytes()
 
 
-PICTURES = [picture_bytes(ending) for ending in ('.jpg', '.png', '.bmp', '.webp', '.tiff', '.ppm')]
+IMAGES = [image_bytes(ending) for ending in ('.jpg', '.png', '.bmp', '.webp', '.tiff', '.ppm')]
 
 
 @st.composite
@@ -130,7 +131,7 @@ def dump(content, path):
 
 def use_boxes(content, path):
     source = CocoBoxes(dump(content, path))
-    source.find(Picture(np.zeros((120, 160, 3), np.uint8), '000000000001.jpg'))
+    source.find(Image(np.zeros((120, 160, 3), np.uint8), '000000000001.jpg'))
 
 
 def use_annotations(content, path):
@@ -158,21 +159,21 @@ def use_truth(content, path):
     ResultsEvaluation(dump(content, path), dump(coco_results(), path.with_name('whole.json'))).persons()
 
 
-def use_picture(content, path):
+def use_image(content, path):
     path.write_bytes(content)
-    assert read_picture(path).dtype == np.uint8
+    assert read_image(path).dtype == np.uint8
 
 
 def use_video(content, path):
     path = path.with_suffix('.mp4')
     path.write_bytes(content)
-    assert all(frame.dtype == np.uint8 for frame in islice(FrameReader(str(path)), 20))
+    assert all(frame.dtype == np.uint8 for frame, _ in islice(VideoReader(path), 20))
 
 
 def video_bytes(folder):
-    writer = FrameWriter(folder / 'whole.mp4', 10)
+    writer = VideoWriter(folder / 'whole.mp4', Fraction(10), Fraction(1, 10))
     for level in range(6):
-        writer.write(np.full((32, 48, 3), 40 * level, np.uint8))
+        writer.write(np.full((32, 48, 3), 40 * level, np.uint8), level)
     writer.close()
     return (folder / 'whole.mp4').read_bytes()
 
@@ -183,7 +184,7 @@ def use_checkpoint(content, path):
 
 
 def use_array(content, path):
-    assert as_picture(content, 'bgr').dtype == np.uint8
+    assert as_image(content, 'bgr').dtype == np.uint8
 
 
 def use_json_bytes(content, path):
@@ -218,9 +219,9 @@ def kinds(folder):
         'scores: results': (malformed(coco_results()), use_results, 1),
         'scores: annotations': (malformed(coco_content(2)), use_truth, 1),
         'JSON: bytes': (damaged(sources), use_json_bytes, 1),
-        'pictures: bytes': (damaged(PICTURES), use_picture, 3),
+        'images: bytes': (damaged(IMAGES), use_image, 3),
         'videos: bytes': (damaged([video_bytes(folder)]), use_video, 1),
-        'pictures: arrays': (arrays(), use_array, 1),
+        'images: arrays': (arrays(), use_array, 1),
         'checkpoints: bytes': (damaged(checkpoint_bytes(folder)), use_checkpoint, 3),
     }
 
@@ -247,7 +248,7 @@ def try_all(strategy, use, number, path):
 
 NAMES_OF_KINDS = (
     'boxes: annotations', 'boxes: detections', 'data check: annotations', 'data check: detections', 'scores: results',
-    'scores: annotations', 'JSON: bytes', 'pictures: bytes', 'videos: bytes', 'pictures: arrays', 'checkpoints: bytes',
+    'scores: annotations', 'JSON: bytes', 'images: bytes', 'videos: bytes', 'images: arrays', 'checkpoints: bytes',
 )  # fmt: skip
 
 

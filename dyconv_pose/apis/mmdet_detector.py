@@ -1,15 +1,15 @@
-"""Persons found by a detector of MMDetection, where that is installed."""
+"""A detector of MMDetection, where that is installed."""
 
 from importlib.util import find_spec
 
 import numpy as np
 
-from dyconv_pose.inference import Boxes, Picture
+from dyconv_pose.inference import Boxes, Image
 
 from .guard import inert_loading
 
 
-class MMDetPersons:
+class MMDetDetector:
     """A detector whose class 0 is a person.
 
     Args:
@@ -21,7 +21,7 @@ class MMDetPersons:
         self.model, self.threshold = model, threshold
 
     @classmethod
-    def of(cls, name: str, device: str = 'cpu', threshold: float = 0.4, trust: bool = False) -> 'MMDetPersons':
+    def load(cls, name: str, device: str = 'cpu', threshold: float = 0.4, trust: bool = False) -> 'MMDetDetector':
         """Loads ``mmdet:CONFIG:CHECKPOINT``.
 
         Raises:
@@ -42,10 +42,10 @@ class MMDetPersons:
         with inert_loading(trust):
             return cls(init_detector(parts[1], parts[2], device=device), threshold)
 
-    def find(self, picture: Picture) -> Boxes:
+    def find(self, image: Image) -> Boxes:
         """The persons' boxes."""
         from mmdet.apis import inference_detector
 
-        found = inference_detector(self.model, picture.image).pred_instances.cpu().numpy()
+        found = inference_detector(self.model, image.pixels).pred_instances.cpu().numpy()
         kept = (found.labels == 0) & (found.scores >= self.threshold)
         return Boxes.of(np.concatenate([found.bboxes, found.scores[:, None]], axis=1)[kept])

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from dyconv_pose.inference import CocoBoxes, Fallback, HogPersons
-from dyconv_pose.inference.run_options import RunOptions
-from dyconv_pose.inference.running import Run
-from dyconv_pose.inference.video import FrameReader
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.detectors import Fallback, HogDetector
+from dyconv_pose.inference.run import Run, RunOptions
+from dyconv_pose.inference.video import VideoReader
 
 
 class Notes:
@@ -31,8 +31,8 @@ class Notes:
 
 def go(estimator, inputs, out, **options):
     notes = Notes()
-    summary = Run(estimator, out, RunOptions(**options), notes)([str(one) for one in inputs])
-    return summary, json.loads((out / 'results.json').read_text(encoding='utf-8')), notes
+    run = Run(estimator, out, RunOptions(**options), notes)
+    return run, json.loads(run([str(one) for one in inputs]).read_text(encoding='utf-8')), notes
 
 
 def put(path, image):
@@ -48,16 +48,16 @@ def put_video(path, frames, code='MJPG'):
     writer.release()
 
 
-def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, spots, picture_of):
+def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, spots, image_of):
     folder = tmp_path / 'with space/Ünï 図'
-    put(folder / 'b.png', picture_of((60, 80), (180, 240)))
-    put(folder / 'deep/b.png', picture_of((100, 80), (120, 200)))
-    put(folder / 'b.jpg', picture_of((60, 200), (180, 100)))
-    (folder / 'text.jpg').write_text('no picture')
+    put(folder / 'b.png', image_of((60, 80), (180, 240)))
+    put(folder / 'deep/b.png', image_of((100, 80), (120, 200)))
+    put(folder / 'b.jpg', image_of((60, 200), (180, 100)))
+    (folder / 'text.jpg').write_text('no image')
     (folder / 'empty.png').touch()
     (folder / 'notes.txt').write_text('not looked at')
     summary, rows, notes = go(spots, [folder, tmp_path / 'missing.jpg'], tmp_path / 'out')
-    assert summary.pictures == 3 and summary.persons == 3 and notes.done == 5
+    assert summary.images == 3 and summary.persons == 3 and notes.done == 5
     failed = sorted(Path(text.split('"')[1]).name for text in summary.failures)
     assert failed == ['empty.png', 'missing.jpg', 'text.jpg']
     found = {row['file_name']: row['keypoints'] for row in rows}
@@ -73,16 +73,16 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, spots, picture_of):
     assert len({row['image_id'] for row in rows}) == 3
 
 
-def test_pictures_named_by_numbers_keep_them_as_ids(tmp_path, spots, picture_of):
+def test_images_named_by_numbers_keep_them_as_ids(tmp_path, spots, image_of):
     for name in ('000000000139.png', '000000000785.png'):
-        put(tmp_path / 'in' / name, picture_of((60, 80), (180, 240)))
+        put(tmp_path / 'in' / name, image_of((60, 80), (180, 240)))
     _, rows, _ = go(spots, [tmp_path / 'in/*.png'], tmp_path / 'out', overlays=False)
     assert [row['image_id'] for row in rows] == [139, 785]
     assert not (tmp_path / 'out/overlays').exists()
 
 
-def test_overlays_show_the_skeleton_and_heatmaps_where_the_spots_are(tmp_path, spots, picture_of):
-    put(tmp_path / 'a.png', picture_of((60, 80), (180, 240)))
+def test_overlays_show_the_skeleton_and_heatmaps_where_the_spots_are(tmp_path, spots, image_of):
+    put(tmp_path / 'a.png', image_of((60, 80), (180, 240)))
     spots.keep_heatmaps = True
     go(spots, [tmp_path / 'a.png'], tmp_path / 'out', heatmaps=True)
     overlay = cv2.imread(str(tmp_path / 'out/overlays/a.jpg')).astype(int)
@@ -92,51 +92,51 @@ def test_overlays_show_the_skeleton_and_heatmaps_where_the_spots_are(tmp_path, s
 
 
 @pytest.mark.parametrize('every', [1, 3])
-def test_videos_are_read_to_their_end_and_their_overlay_plays(tmp_path, spots, picture_of, every):
-    frames = [picture_of((40 + 8 * index, 80), (180, 240 - 8 * index)) for index in range(12)]
+def test_videos_are_read_to_their_end_and_their_overlay_plays(tmp_path, spots, image_of, every):
+    frames = [image_of((40 + 8 * index, 80), (180, 240 - 8 * index)) for index in range(12)]
     put_video(tmp_path / 'walk on.avi', frames)
     summary, rows, notes = go(spots, [tmp_path / 'walk on.avi'], tmp_path / 'out', detect_every=every)
-    assert summary.pictures == 12 and not summary.failures and notes.started == [('walk on.avi', 12)]
+    assert summary.images == 12 and not summary.failures and notes.started == [('walk on.avi', 12)]
     assert [row['frame'] for row in rows] == list(range(12))
     for index, row in enumerate(rows):
         assert np.abs(np.array(row['keypoints'][:2]) - (40 + 8 * index, 80)).max() < 10
-    overlay = FrameReader(str(tmp_path / 'out/overlays/walk on.mp4'))
-    assert sum(1 for _ in overlay) == 12 and overlay.frames_per_second == 10
+    overlay = VideoReader(str(tmp_path / 'out/overlays/walk on.mp4'))
+    assert sum(1 for _ in overlay) == 12 and overlay.rate == 10
 
 
-def test_a_video_cut_short_gives_its_frames_and_is_named(tmp_path, spots, picture_of):
+def test_a_video_cut_short_gives_its_frames_and_is_named(tmp_path, spots, image_of):
     path = tmp_path / 'a.avi'
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (320, 240, 3), dtype=np.uint8) for _ in range(30)]
     put_video(path, frames)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     summary, _, _ = go(spots, [path], tmp_path / 'out')
-    assert 5 < summary.pictures < 25
+    assert 5 < summary.images < 25
     assert len(summary.failures) == 1 and 'cut short' in summary.failures[0]
 
 
 @pytest.mark.parametrize('name', ['broken.mp4', 'headless.mp4'])
-def test_a_video_that_cannot_be_opened_is_named(tmp_path, spots, picture_of, name):
+def test_a_video_that_cannot_be_opened_is_named(tmp_path, spots, image_of, name):
     path = tmp_path / name
     if name == 'broken.mp4':
         path.write_text('no video')
     else:
-        put_video(path, [picture_of((60, 80), (180, 240))] * 20, 'mp4v')
+        put_video(path, [image_of((60, 80), (180, 240))] * 20, 'mp4v')
         path.write_bytes(path.read_bytes()[:-2000])  # the index is at the end
-    put(tmp_path / 'a.png', picture_of((60, 80), (180, 240)))
+    put(tmp_path / 'a.png', image_of((60, 80), (180, 240)))
     summary, rows, _ = go(spots, [path, tmp_path / 'a.png'], tmp_path / 'out')
     assert len(summary.failures) == 1 and name in summary.failures[0] and len(rows) == 1
 
 
-def test_max_frames_ends_a_video(tmp_path, spots, picture_of):
-    put_video(tmp_path / 'a.avi', [picture_of((60, 80), (180, 240))] * 9)
+def test_max_frames_ends_a_video(tmp_path, spots, image_of):
+    put_video(tmp_path / 'a.avi', [image_of((60, 80), (180, 240))] * 9)
     summary, _, notes = go(spots, [tmp_path / 'a.avi'], tmp_path / 'out', max_frames=4)
-    assert summary.pictures == 4 and notes.started == [('a.avi', 4)] and not summary.failures
+    assert summary.images == 4 and notes.started == [('a.avi', 4)] and not summary.failures
 
 
-def test_results_are_written_although_the_run_is_interrupted(tmp_path, spots, picture_of):
+def test_results_are_written_although_the_run_is_interrupted(tmp_path, spots, image_of):
     for index in range(9):
-        put(tmp_path / f'in/{index}.png', picture_of((60, 80), (180, 240)))
+        put(tmp_path / f'in/{index}.png', image_of((60, 80), (180, 240)))
     notes = Notes()
 
     def interrupt():
@@ -152,9 +152,10 @@ def test_results_are_written_although_the_run_is_interrupted(tmp_path, spots, pi
 
 def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, spots):
     (tmp_path / 'file').touch()
+    (tmp_path / 'a.png').touch()
     for place in (tmp_path / 'file', '/proc/none'):
         with pytest.raises(ValueError, match='output folder'):
-            Run(spots, place, RunOptions(), Notes())
+            Run(spots, place, RunOptions(), Notes())([str(tmp_path / 'a.png')])
 
 
 def test_detecting_on_every_zeroth_frame_is_refused(tmp_path, spots):
@@ -175,9 +176,9 @@ def test_a_window_without_a_display_is_refused(tmp_path, spots, monkeypatch):
         Run(spots, tmp_path / 'out', RunOptions(show=True), Notes())
 
 
-def test_ids_come_from_the_annotations_and_unknown_pictures_are_named(tmp_path, spots, picture_of):
+def test_ids_come_from_the_annotations_and_unknown_images_are_named(tmp_path, spots, image_of):
     for name in ('street.png', 'other.png', 'small.png', 'nobody.png'):
-        put(tmp_path / 'in' / name, picture_of((60, 80), (180, 240)))
+        put(tmp_path / 'in' / name, image_of((60, 80), (180, 240)))
     images = [
         dict(id=7, file_name='street.png', width=240, height=320),
         dict(id=8, file_name='small.png', width=24, height=32),
@@ -186,26 +187,26 @@ def test_ids_come_from_the_annotations_and_unknown_pictures_are_named(tmp_path, 
     box = dict(image_id=7, category_id=1, iscrowd=0, keypoints=[1, 1, 2, 5, 5, 2], id=1)
     annotations = [dict(box, bbox=[0, 0, 240, 320]), dict(box, bbox=[1, 2, 3, 4], iscrowd=1)]
     (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=annotations)))
-    spots.persons = CocoBoxes(tmp_path / 'ann.json')
+    spots.detector = CocoBoxes(tmp_path / 'ann.json')
     summary, rows, _ = go(spots, [tmp_path / 'in'], tmp_path / 'out')
-    assert [row['image_id'] for row in rows] == [7] and summary.pictures == 2
+    assert [row['image_id'] for row in rows] == [7] and summary.images == 2
     assert any('other.png' in text for text in summary.failures)
     assert any('small.png' in text and '24x32' in text for text in summary.failures)
 
 
 @pytest.mark.parametrize('kind', [str, Path])
-def test_boxes_of_a_file_are_found_by_the_name_of_the_picture(tmp_path, spots, picture_of, kind):
-    put(tmp_path / 'street.png', picture_of((60, 80), (180, 240)))
+def test_boxes_of_a_file_are_found_by_the_name_of_the_image(tmp_path, spots, image_of, kind):
+    put(tmp_path / 'street.png', image_of((60, 80), (180, 240)))
     boxes = [dict(image_id=3, category_id=1, iscrowd=0, keypoints=[1, 1, 2], bbox=[0, 0, 240, 320], id=1)]
     images = [dict(id=3, file_name='street.png', width=240, height=320)]
     (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=boxes)))
-    spots.persons = CocoBoxes(tmp_path / 'ann.json')
+    spots.detector = CocoBoxes(tmp_path / 'ann.json')
     assert len(spots.predict(kind(tmp_path / 'street.png')).keypoints) == 1
 
 
-def test_without_a_detection_the_whole_picture_is_taken_and_counted(tmp_path, spots, picture_of):
-    put(tmp_path / 'a.png', picture_of((60, 80), (180, 240)))
-    spots.persons = Fallback(HogPersons())
+def test_without_a_detection_the_whole_image_is_taken_and_counted(tmp_path, spots, image_of):
+    put(tmp_path / 'a.png', image_of((60, 80), (180, 240)))
+    spots.detector = Fallback(HogDetector())
     summary, rows, _ = go(spots, [tmp_path / 'a.png'], tmp_path / 'out')
-    assert spots.persons.fell_back == 1 and summary.persons == 1
+    assert spots.detector.fell_back == 1 and summary.persons == 1
     assert rows[0]['bbox'] == [0, 0, 240, 320]

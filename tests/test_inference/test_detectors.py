@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmpose.evaluation.functional import oks_nms
 
-from dyconv_pose.inference import Boxes, CocoBoxes, Following, HogPersons, Picture, Poses, WholePicture, read_picture
-from dyconv_pose.inference.choose import choose_persons
-from dyconv_pose.inference.onnx_persons import OnnxPersons
-from dyconv_pose.inference.results import without_duplicates
+from dyconv_pose.inference import Boxes, Image, load_detector, read_image
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.detectors import HogDetector, OnnxDetector, WholeImage
+from dyconv_pose.inference.results import Poses, without_duplicates
+from dyconv_pose.inference.tracking import Tracker
 
 REAL = Path(__file__).parents[3] / 'shared/data/real_people'
-BLACK = Picture(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')
+BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')
 
 
 def written(path, content):
@@ -28,14 +28,14 @@ def test_detections_are_found_by_number_or_by_annotations(tmp_path):
         dict(image_id=139, category_id=3, bbox=[1, 2, 3, 4], score=0.9),
     ]
     path = written(tmp_path / 'det.json', detections)
-    found = CocoBoxes(path, threshold=0.5).find(Picture(BLACK.image, 'val2017/000000000139.jpg'))
+    found = CocoBoxes(path, threshold=0.5).find(Image(BLACK.pixels, 'val2017/000000000139.jpg'))
     np.testing.assert_allclose(found.xyxy, [[10, 20, 40, 60]])
     np.testing.assert_allclose(found.scores, [0.9])
-    assert len(CocoBoxes(path).find(Picture(BLACK.image, '000000000785.jpg'))) == 0
+    assert len(CocoBoxes(path).find(Image(BLACK.pixels, '000000000785.jpg'))) == 0
     with pytest.raises(ValueError, match='street'):
-        CocoBoxes(path).find(Picture(BLACK.image, 'street.jpg'))
+        CocoBoxes(path).find(Image(BLACK.pixels, 'street.jpg'))
     images = written(tmp_path / 'ann.json', dict(images=[dict(id=139, file_name='street.jpg')]))
-    assert len(CocoBoxes(path, images).find(Picture(BLACK.image, 'street.jpg'))) == 2
+    assert len(CocoBoxes(path, images).find(Image(BLACK.pixels, 'street.jpg'))) == 2
 
 
 def test_annotated_boxes_end_at_the_border_as_mmposes(tmp_path):
@@ -58,19 +58,25 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
         ('none.json', FileNotFoundError, 'none.json'),
         ('none.onnx', FileNotFoundError, 'none.onnx'),
         ('magic', ValueError, 'magic'),
-        ('mmdet:only', ValueError, 'CONFIG'),
     ],
 )
 def test_a_source_that_is_not_there_is_refused(name, error, message):
     with pytest.raises(error, match=message):
-        choose_persons(name)
+        load_detector(name)
+
+
+def test_a_detector_of_mmdetection_needs_config_and_checkpoint():
+    from dyconv_pose.apis.mmdet_detector import MMDetDetector
+
+    with pytest.raises(ValueError, match='CONFIG'):
+        MMDetDetector.load('mmdet:only')
 
 
 @pytest.mark.parametrize(
     'box',
     [[10, 10, 10, 20], [20, 10, 10, 20], [np.nan, 0, 1, 1], [0, 0, np.inf, 1], [240, 0, 250, 10], [-9, 0, 0, 10]],
 )
-def test_boxes_without_a_part_of_the_picture_are_refused(box):
+def test_boxes_without_a_part_of_the_image_are_refused(box):
     with pytest.raises(ValueError, match=r'A box of "a\.jpg" must'):
         Boxes.of([[0, 0, 5, 5], box]).check(BLACK)
 
@@ -92,6 +98,8 @@ def poses_at(points, scores, size=100.0):
 
 
 def test_duplicates_are_those_of_mmposes_nms():
+    from mmpose.evaluation.functional import oks_nms
+
     sigmas = np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]) / 10  # noqa: E501  # fmt: skip
     rng = np.random.default_rng(1)
     poses = poses_at(rng.uniform(0, 12, (30, 2)), rng.uniform(0.3, 1, 30))
@@ -109,27 +117,27 @@ def test_persons_are_followed_between_detections_and_found_again_when_lost():
     class Detector:
         calls = 0
 
-        def find(self, picture):
+        def find(self, image):
             self.calls += 1
             return Boxes.of([[0, 0, 100, 100, 0.8]])
 
-    following = Following(detector := Detector(), every=4)
+    tracker = Tracker(detector := Detector(), every=4)
     seen = []
     for frame in range(8):
-        boxes = following.find(BLACK)
+        boxes = tracker.find(BLACK)
         seen.append((detector.calls, len(boxes)))
-        following.follow(poses_at([(10 + frame, 20)], [0.0 if frame == 5 else 0.9]), (240, 320))
+        tracker.update(poses_at([(10 + frame, 20)], [0.0 if frame == 5 else 0.9]), (240, 320))
     assert [calls for calls, _ in seen] == [1, 1, 1, 1, 2, 2, 3, 3]  # at 0 and 4, and at 6 since 5 was lost
-    boxes = following._next
+    boxes = tracker._next
     keypoints = poses_at([(17, 20)], [0.9]).keypoints[0]
     assert (boxes.xyxy[0, :2] <= keypoints.min(axis=0)).all() and (boxes.xyxy[0, 2:] >= keypoints.max(axis=0)).all()
     poses = poses_at([(10, 20)], [0.9])
     poses.scores[0, 5:] = 0  # only five joints are seen: the box moves and shrinks little
-    following.follow(poses, (240, 320))
-    sides = following._next.xyxy[0, 2:] - following._next.xyxy[0, :2]
-    assert (sides >= 0.89 * (poses.boxes[0, 2:] - poses.boxes[0, :2])).all() or following._next.xyxy.min() == 0
+    tracker.update(poses, (240, 320))
+    sides = tracker._next.xyxy[0, 2:] - tracker._next.xyxy[0, :2]
+    assert (sides >= 0.89 * (poses.boxes[0, 2:] - poses.boxes[0, :2])).all() or tracker._next.xyxy.min() == 0
     with pytest.raises(ValueError, match='n-th'):
-        Following(detector, 0)
+        Tracker(detector, 0)
 
 
 def yolox_output(persons, classes=3):
@@ -153,7 +161,7 @@ def test_yolox_is_decoded_and_scaled_back():
         return [yolox_output([((100, 200, 180, 400), 0, 0.9), twice, other])]
 
     image = np.full((320, 240, 3), 50, dtype=np.uint8)
-    found = OnnxPersons(network, (640, 640), normalize=False).find(Picture(image))
+    found = OnnxDetector(network, (640, 640), normalize=False).find(Image(image))
     np.testing.assert_allclose(found.xyxy, [[50, 100, 90, 200]], atol=1e-3)  # the input is twice as large
     assert inputs[0].shape == (1, 3, 640, 640)
     assert (inputs[0][:, :, :, :480] == 50).all() and (inputs[0][:, :, :, 480:] == 114).all()
@@ -162,32 +170,30 @@ def test_yolox_is_decoded_and_scaled_back():
 def test_suppressed_detections_are_taken_as_they_are():
     rows = np.float32([[10, 20, 110, 220, 0.9], [0, 0, 50, 50, 0.9], [0, 0, 50, 50, 0.1]])[None]
     labels = np.array([[0, 7, 0]])
-    source = OnnxPersons(lambda batch: [rows, labels], (320, 320), normalize=True)
+    source = OnnxDetector(lambda batch: [rows, labels], (320, 320), normalize=True)
     np.testing.assert_allclose(source.find(BLACK).xyxy, [[10, 20, 110, 220]], atol=1e-3)
     with pytest.raises(ValueError, match='YOLOX'):
-        OnnxPersons(lambda batch: [np.zeros((1, 17, 64, 48))], (320, 320), normalize=True).find(BLACK)
+        OnnxDetector(lambda batch: [np.zeros((1, 17, 64, 48))], (320, 320), normalize=True).find(BLACK)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     pytest.importorskip('onnxruntime')
     (tmp_path / 'a.onnx').write_text('no model')
     with pytest.raises(ValueError, match=r'a\.onnx'):
-        OnnxPersons.load(tmp_path / 'a.onnx')
+        OnnxDetector.load(tmp_path / 'a.onnx')
 
 
-def test_the_whole_picture_and_tiny_ones():
-    np.testing.assert_array_equal(WholePicture().find(BLACK).xyxy, [[0, 0, 240, 320]])
+def test_the_whole_image_and_tiny_ones():
+    np.testing.assert_array_equal(WholeImage().find(BLACK).xyxy, [[0, 0, 240, 320]])
     for size in ((1, 1, 3), (40, 3000, 3), (500, 3, 3)):
-        assert len(HogPersons().find(Picture(np.zeros(size, np.uint8)))) == 0
+        assert len(HogDetector().find(Image(np.zeros(size, np.uint8)))) == 0
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason='needs ../shared/data/real_people')
 def test_hog_finds_a_standing_person():
-    picture = Picture(read_picture(REAL / 'val2017/000000000785.jpg'))  # a skier, full length
-    found = HogPersons(threshold=0.5).find(picture)
-    truth = CocoBoxes(REAL / 'annotations/person_keypoints_val2017.json').find(
-        Picture(picture.image, '000000000785.jpg')
-    )
+    image = Image(read_image(REAL / 'val2017/000000000785.jpg'))  # a skier, full length
+    found = HogDetector(threshold=0.5).find(image)
+    truth = CocoBoxes(REAL / 'annotations/person_keypoints_val2017.json').find(Image(image.pixels, '000000000785.jpg'))
     assert len(found)
     left, top, right, bottom = truth.xyxy[0]
     centers = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2

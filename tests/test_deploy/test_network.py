@@ -5,18 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from dyconv_pose.apis import estimator
-from dyconv_pose.apis.estimator import TorchNetwork
+from dyconv_pose.deploy import network
+from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
 
 
-class Model(nn.Module):
+class Backbone(nn.Module):
     """Counts the persons of each call."""
 
     def __init__(self):
         super().__init__()
-        self.head, self.sizes = nn.Conv2d(3, 2, 3), []
+        self.sizes = []
 
-    def extract_feat(self, batch):
+    def forward(self, batch):
         self.sizes.append(len(batch))
         return batch
 
@@ -32,10 +32,11 @@ class Model(nn.Module):
     ],
 )
 def test_parts(monkeypatch, is_kept, part, size_hw, sizes):
-    monkeypatch.setattr(estimator, 'is_freed_memory_kept', lambda: is_kept)
+    monkeypatch.setattr(network, 'is_freed_memory_kept', lambda: is_kept)
     torch.manual_seed(0)
-    model = Model()
+    model = nn.Module()
+    model.backbone, model.head = Backbone(), nn.Conv2d(3, 2, 3)
     batch = np.random.default_rng(0).random((5, 3, *size_hw), dtype=np.float32)
-    heatmaps = TorchNetwork(model, part)(batch)
-    assert model.sizes == sizes
+    heatmaps = TorchNetwork(PoseNetwork(model), part)(batch)
+    assert model.backbone.sizes == sizes
     np.testing.assert_allclose(heatmaps, model.head(torch.from_numpy(batch)).detach().numpy(), atol=1e-5)

@@ -1,0 +1,88 @@
+"""Reading JSON with a clear error, and writing files whole or not at all. Needs the standard library alone."""
+
+import gc
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: What the name of a file ends with while it is being written.
+PARTIAL_SUFFIX = '.partial'
+
+#: What a :func:`reading_once` block has read, by path; ``None`` outside of one.
+_contents: dict[str, object] | None = None
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Within this block :func:`read_json` parses each file once, and all readers share its content."""
+    global _contents
+    before, _contents = _contents, {} if _contents is None else _contents
+    try:
+        yield
+    finally:
+        _contents = before
+
+
+def read_json(path: str | Path, kind: str = 'file') -> object:
+    """Reads a JSON file.
+
+    Args:
+        path: The file.
+        kind: What it is called in messages, such as ``'annotations'``.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is no JSON or cannot be read.
+    """
+    path = Path(path)
+    key = str(path.resolve())
+    if _contents is not None and key in _contents:
+        return _contents[key]
+    if not path.is_file():
+        raise FileNotFoundError(f'The {kind} must be in an existing JSON file, got "{path}".')
+    was_collecting = gc.isenabled()
+    gc.disable()  # collecting garbage doubles the time of building millions of lists
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'The {kind} must be in a JSON file, and "{path}" is no valid JSON: {error}.') from error
+    except OSError as error:
+        raise ValueError(f'The {kind} cannot be read from "{path}": {error.strerror}.') from error
+    finally:
+        if was_collecting:
+            gc.enable()
+    if _contents is not None:
+        _contents[key] = content
+    return content
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> None:
+    """Writes a file aside, brings it to the disk and renames it, so that its name never stands for a part of it.
+
+    Args:
+        path: The file; its folder is made where it does not exist. What was there stays until the new file is whole.
+        content: Bytes, or text that is written as UTF-8.
+
+    Raises:
+        OSError: The file cannot be written, as when the disk is full; what was written is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    try:
+        with partial.open('wb') as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    if hasattr(os, 'O_DIRECTORY'):  # the renaming too survives a loss of power, where folders can be opened
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

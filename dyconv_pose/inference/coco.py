@@ -1,0 +1,138 @@
+"""COCO's formats: boxes of annotations and detections in, results out."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from dyconv_pose.datasets.annotations import number_rows
+from dyconv_pose.files import read_json, write_atomically
+
+from .results import Boxes, Image, Poses
+
+
+class CocoBoxes:
+    """Boxes from COCO annotations (the persons' own) or from COCO detections, by the images' file names.
+
+    From annotations, crowds and persons without a labelled keypoint are left out and boxes are cut at the image's
+    border, as MMPose does; so the results score as its evaluation with annotated boxes does.
+
+    Args:
+        path: An annotation file, or detections: a list of ``image_id``, ``bbox`` (xywh), ``score``, ``category_id``.
+            A ValueError is raised for another file.
+        annotations: For detections, the annotation file that gives the ids of file names. Without it an image's id is
+            the number that its file name consists of, as in COCO.
+        threshold: Detections that score less are left out.
+        category_id: The category of persons.
+    """
+
+    def __init__(
+        self, path: str | Path, annotations: str | Path | None = None, threshold: float = 0.0, category_id: int = 1
+    ) -> None:
+        self.path, self.category_id = Path(path), category_id
+        content = read_json(path, 'boxes')
+        is_annotations = isinstance(content, dict)
+        try:
+            images = content if is_annotations else read_json(annotations, 'annotations') if annotations else None
+            self._images = _index_images(images['images']) if images else {}
+            self._rows: dict[int, list] = defaultdict(list)
+            if is_annotations:
+                self._read_annotations(content['annotations'])
+            else:
+                self._read_detections(content, threshold)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
+                f'bbox, score), and "{path}" is not: {type(error).__name__} {error}.'
+            ) from error
+        self._ids_by_name = {Path(image['file_name']).as_posix(): index for index, image in self._images.items()}
+
+    def find(self, image: Image) -> Boxes:
+        """The boxes of the image of that name; a ValueError where the file does not list it, or with another size."""
+        image_id, (width, height) = self.image_id(image.name), image.size_wh
+        if image_id is None:
+            raise ValueError(
+                f'The boxes in "{self.path}" must be of the given images, and "{image.name}" is not there.'
+            )
+        entry = self._images.get(image_id, {})
+        if 'width' in entry and (entry['width'], entry['height']) != (width, height):
+            raise ValueError(
+                f'The image "{image.name}" must have the size that "{self.path}" states, '
+                f'{entry["width"]}x{entry["height"]}, it has {width}x{height}: was it resized?'
+            )
+        return Boxes.of(self._rows.get(image_id, []))
+
+    def image_id(self, name: str) -> int | None:
+        """The id of the image of that file name, with or without folders, ``None`` if there is none."""
+        parts, stem = Path(name).parts, Path(name).stem
+        for start in range(len(parts)):
+            if (found := self._ids_by_name.get('/'.join(parts[start:]))) is not None:
+                return found
+        return int(stem) if not self._images and stem.isascii() and stem.isdigit() else None
+
+    def _read_annotations(self, annotations: list[dict]) -> None:
+        persons = [one for one in annotations if one.get('category_id', 1) == self.category_id and _counts(one)]
+        for person, (x, y, width, height) in zip(persons, _numbers([one['bbox'] for one in persons], 4), strict=True):
+            left, top, right, bottom = x, y, x + width, y + height
+            image = self._images[person['image_id']]
+            if 'width' in image:
+                left, right = np.clip([left, right], 0, image['width'] - 1)
+                top, bottom = np.clip([top, bottom], 0, image['height'] - 1)
+            self._rows[person['image_id']].append([left, top, right, bottom, 1.0])
+
+    def _read_detections(self, detections: list[dict], threshold: float) -> None:
+        persons = [one for one in detections if one.get('category_id', self.category_id) == self.category_id]
+        numbers = _numbers([[*one['bbox'][:4], one.get('score', 1.0)] for one in persons], 5)
+        for person, (x, y, width, height, score) in zip(persons, numbers, strict=True):
+            if not isinstance(person['image_id'], int):
+                raise TypeError(f'an image_id must be an integer, got {person["image_id"]!r:.40}')
+            if score >= threshold:
+                self._rows[person['image_id']].append([x, y, x + width, y + height, score])
+
+
+def _counts(annotation: dict) -> bool:
+    is_labelled = 'keypoints' not in annotation or np.max(annotation['keypoints'], initial=0) > 0
+    return is_labelled and not annotation.get('iscrowd')
+
+
+def _index_images(images: list[dict]) -> dict[int, dict]:
+    """The images by id; a TypeError or ValueError where one does not have the form of COCO's."""
+    for image in images:
+        if not isinstance(image['file_name'], str) or '\0' in image['file_name'] or not isinstance(image['id'], int):
+            raise TypeError('an image needs an integer "id" and a text "file_name"')
+    _numbers([[image['width'], image['height']] for image in images if 'width' in image or 'height' in image], 2)
+    return {image['id']: image for image in images}
+
+
+def _numbers(rows: list, width: int) -> list[list[float]]:
+    numbers, _ = number_rows(rows, width)
+    if not (np.abs(numbers) < 1e30).all():  # NaN where a row is malformed
+        raise ValueError(f'boxes, scores and sizes must be finite numbers, {width} each')
+    return numbers.tolist()
+
+
+def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
+    """The persons of one image as COCO's results format has them, one dictionary each.
+
+    Each has image_id, category_id, keypoints (x, y, score for each), score and bbox (xywh), and the ``extra`` entries,
+    such as ``file_name``, which evaluators ignore.
+    """
+    rows, scores = [], poses.person_scores().tolist()
+    flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
+    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
+        row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
+        bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
+        rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})
+    return rows
+
+
+def write_results(path: str | Path, rows: list[dict]) -> None:
+    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
+    try:
+        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
+    except OSError as error:
+        folder = Path(path).parent
+        raise ValueError(
+            f'The output folder must be one that can be written into, got "{folder}": {error.strerror}.'
+        ) from error

@@ -1,0 +1,133 @@
+"""Reading and writing images as people have them: any orientation, channels, depth and format, whole or broken."""
+
+import io
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+#: By how a file begins: what its last part begins with, and what ends it.
+_ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
+
+
+def is_truncated(content: bytes) -> bool:
+    """Whether the end of a JPEG or PNG file is missing, which decoders fill with grey without a word."""
+    ends = [marks for start, marks in _ENDS.items() if content.startswith(start)]
+    return any(content.rfind(end) <= content.rfind(last) for last, end in ends)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Reads an image upright, in 8-bit colour, over white where it is transparent: (height, width, 3), blue first.
+
+    An ordinary JPEG gives the pixels that ``cv2.imread`` gives, which MMPose uses.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is empty, truncated, or no image that can be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'An image must be an existing file, got "{path}".')
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f'The image "{path}" cannot be read: {error.strerror or error}.') from error
+    if not content or is_truncated(content):
+        raise ValueError(f'The image "{path}" is cut short after {len(content)} bytes: copy it again.')
+    is_jpeg = content.startswith(b'\xff\xd8')
+    image = None if is_jpeg else _read_by_pillow(content, only_transparent=True)
+    for read in (_read_by_opencv, _read_by_pillow):
+        image = read(content) if image is None else image
+    if image is not None:
+        return image
+    raise ValueError(f'The image "{path}" is in no format that can be read, or is damaged: convert it to JPEG or PNG.')
+
+
+def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
+    """Makes pixels (height, width, 3) uint8, blue first, of a path, an array or a PIL image.
+
+    An array is (height, width) or (height, width, 3) uint8, with colours in the ``channel_order`` ``'bgr'`` or
+    ``'rgb'``; a ValueError is raised for another, and as in :func:`read_image`.
+    """
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if hasattr(image, 'getexif') and hasattr(image, 'convert'):
+        return _from_pillow(image)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'An image must be a path, a NumPy array or a PIL image, got {type(image).__name__}.')
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size or image.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            f'An image array must be uint8 of shape (height, width, 3) or (height, width), got {image.dtype} of shape '
+            f'{image.shape}.'
+        )
+    if image.ndim == 2 or image.shape[2] == 1:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    if channel_order not in ('bgr', 'rgb'):
+        raise ValueError(
+            f"channel_order must be 'bgr' (as cv2.imread gives) or 'rgb' (as PIL gives) for an array in colour, got "
+            f'{channel_order!r}: the two cannot be told apart.'
+        )
+    return np.ascontiguousarray(image[..., ::-1] if channel_order == 'rgb' else image)
+
+
+def _read_by_opencv(content: bytes) -> np.ndarray | None:
+    """OpenCV's reading, upright by EXIF, or None where it cannot read the file."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
+    try:
+        return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarray | None:
+    """Pillow's reading, or None where it cannot read the file (or the image is not transparent)."""
+    if find_spec('PIL') is None:
+        return None
+    import PIL.Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)  # a large image is welcome
+            image = PIL.Image.open(io.BytesIO(content))
+        return _from_pillow(image) if image.has_transparency_data or not only_transparent else None
+    except (PIL.Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return None
+
+
+def _from_pillow(image: object) -> np.ndarray:
+    """A PIL image upright, in 8-bit colour, over white."""
+    import PIL.Image
+    import PIL.ImageOps
+
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert('RGBA')
+        image = PIL.Image.alpha_composite(PIL.Image.new('RGBA', image.size, 'white'), image)
+    elif image.mode.startswith('I;16') or image.mode in ('I', 'F'):
+        return cv2.cvtColor(_to_bytes(np.asarray(image)), cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Grey values of more than 8 bits as bytes: 16-bit numbers by their upper byte, others by their range."""
+    if values.dtype == np.uint16 or (values.dtype == np.int32 and values.min() >= 0 and values.max() > 255):
+        return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
+    top = 255.0 if values.max() > 1 else 1.0
+    return (np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Writes pixels (height, width, 3) uint8, blue first, and the folder; a ValueError where it cannot be written."""
+    path, size = Path(path), f'{image.shape[1]}x{image.shape[0]}'
+    try:
+        is_done, content = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if not is_done:
+            raise ValueError(f'The image "{path}" of {size} pixels cannot be encoded.')  # JPEG ends at 65,535 a side
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())
+    except (cv2.error, OSError) as error:
+        raise ValueError(f'The image "{path}" of {size} pixels cannot be written: {error}.') from error

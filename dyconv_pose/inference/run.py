@@ -1,0 +1,235 @@
+"""Inference on everything that a user names: what ``tools/infer.py`` does."""
+
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from .coco import coco_results, write_results
+from .drawing import draw_heatmaps, draw_poses
+from .images import read_image, write_image
+from .predictor import PoseEstimator
+from .results import Boxes, Image, Poses, without_duplicates
+from .tracking import Tracker
+from .video import CameraReader, VideoReader, VideoWriter
+
+#: Endings by which files in a folder are recognised; an image named outright is read whatever its ending.
+_IMAGE_ENDINGS = '.avif .bmp .gif .jp2 .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp'
+_VIDEO_ENDINGS = '.avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ts .webm .wmv'
+
+
+@dataclass
+class RunOptions:
+    """What a run writes and shows."""
+
+    overlays: bool = True  # images and videos with skeletons
+    heatmaps: bool = False  # heatmaps over the images, in files of their own
+    draw_boxes: bool = False
+    show: bool = False  # a window with the overlays; its q key ends the run
+    keypoint_threshold: float = 0.3  # keypoints that score less are not drawn
+    duplicate_threshold: float = 0.9  # persons more similar than this are one; 1 keeps all
+    detect_every: int = 1  # on videos, the detector runs on every n-th frame, and in between persons are tracked
+    max_frames: int | None = None  # where a video or camera ends at the latest
+
+
+class Source(NamedTuple):
+    """One input."""
+
+    kind: str  # 'image', 'video' or 'camera'
+    path: str  # the file, or the camera's number
+    name: str  # the path below the folder that was named, or the file's name; results and overlays are called so
+
+
+def expand(text: str) -> list[Source]:
+    """The images and videos that an input means, those of a folder sorted by name; a ValueError where there are none.
+
+    It is a file, a folder (searched with all that is in it), a pattern such as ``'photos/*.jpg'``, or ``webcam`` or
+    ``webcam:1``.
+    """
+    path, (name, _, number) = Path(text), text.partition(':')
+    if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
+        return [Source('camera', number or '0', f'webcam_{number or 0}')]
+    if path.is_dir():
+        inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if _kind(one) and one.is_file()]
+        shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
+        found = [Source(_kind(one), str(one), part.as_posix()) for one, part in shown]
+        rule = f'The folder "{text}" must hold images or videos, it holds none that are known by their ending.'
+    else:
+        named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
+        found = [Source(_kind(one) or 'image', str(one), one.name) for one in named if one.is_file()]
+        rule = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
+    if not found:
+        raise ValueError(rule)
+    return found
+
+
+def _kind(path: Path) -> str:
+    ending = path.suffix.lower()
+    return 'image' if ending in _IMAGE_ENDINGS.split() else 'video' if ending in _VIDEO_ENDINGS.split() else ''
+
+
+class _Quit(Exception):  # noqa: N818
+    """The user closed the window."""
+
+
+class Run:
+    """One run over inputs, which writes into ``out_dir``; the results file whatever happens on the way.
+
+    ``progress`` is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
+    ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped. A ValueError is raised
+    where there is no display for a window, or ``options.detect_every`` is not positive.
+    """
+
+    def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
+        if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+            raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
+        self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
+        self.tracker = Tracker(estimator.detector, options.detect_every)
+        self.images, self.persons = 0, 0  # done images and frames, and the persons found in them
+        self.failures = []  # a sentence for each input that could not be used, or not whole
+        self._rows, self._taken, self._next_frame_id = [], set(), 1
+
+    def __call__(self, inputs: list[str]) -> Path:
+        """Works through inputs as :func:`expand` takes them and returns the results file.
+
+        A ValueError is raised where nothing at all is found under the inputs, or the folder cannot be written into.
+        """
+        sources, results = [], self.folder / 'results.json'
+        for text in inputs:
+            with self._noting_failures():
+                sources += expand(text)
+        if not sources:
+            raise ValueError(' '.join(self.failures))
+        write_results(results, [])  # refuses a wrong folder before anything is done
+        try:
+            self._do_images([source for source in sources if source.kind == 'image'])
+            for source in sources:
+                if source.kind != 'image':
+                    self._do_video(source)
+        except _Quit:
+            pass
+        finally:
+            write_results(results, self._rows)
+        return results
+
+    @contextmanager
+    def _noting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, FileNotFoundError) as error:
+            self.failures.append(str(error))
+            self.progress.fail(str(error))
+
+    def _do_images(self, sources: list[Source]) -> None:
+        stems = [Path(source.name).stem for source in sources]
+        ids = [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]  # as COCO names its images
+        ids = ids if len(set(ids)) == len(stems) else list(range(1, len(stems) + 1))
+        self._next_frame_id = max(ids, default=0) + 1
+        if sources:
+            self.progress.start('images', len(sources))
+        for image, found, source in self.estimator.stream(self._read(sources, ids)):
+            poses = self._keep(found, image.image_id, file_name=source.name)
+            with self._noting_failures():
+                for kind, drawn in self._drawings(image.pixels, poses, wait=0 if len(sources) == 1 else 1000):
+                    write_image(self._place(kind, source.name, '.jpg'), drawn)
+            self.progress.advance()
+
+    def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Image, Boxes, Source]]:
+        detector = self.estimator.detector
+        for source, image_id in zip(sources, ids, strict=True):
+            ready = []
+            with self._noting_failures():
+                image = Image(read_image(source.path), source.name)
+                boxes = detector.find(image)
+                boxes.check(image)
+                known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
+                image.image_id = image_id if known is None else known
+                ready = [(image, boxes, source)]
+            if not ready:
+                self.progress.advance()
+            yield from ready
+
+    def _do_video(self, source: Source) -> None:
+        limit = self.options.max_frames or sys.maxsize
+        with self._noting_failures():
+            reader = CameraReader(source.path) if source.kind == 'camera' else VideoReader(source.path)
+            total = min(reader.frames_promised or sys.maxsize, limit)
+            self.progress.start(source.name, None if total == sys.maxsize else total)
+            try:
+                self._do_frames(reader, source, limit)
+            except ValueError as error:  # boxes of another dataset, a full disk
+                raise ValueError(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}') from error
+            if reader.frames_read < limit and reader.is_cut_short:
+                raise ValueError(
+                    f'The video "{source.path}" is cut short: it promises {reader.frames_promised} frames and has '
+                    f'{reader.frames_read}, which are done.'
+                )
+
+    def _do_frames(self, reader: VideoReader | CameraReader, source: Source, limit: int) -> None:
+        writers = {}
+        with ExitStack() as stack:
+            for frame, (image, found, pts) in enumerate(islice(self._frames(reader, source), limit)):
+                poses = self._keep(found, self._next_frame_id, file_name=source.name, frame=frame, time=image.time)
+                self._next_frame_id += 1
+                for kind, drawn in self._drawings(image.pixels, poses, wait=1):
+                    if kind not in writers:
+                        writer = VideoWriter(self._place(kind, source.name, '.mp4'), reader.rate, reader.time_base)
+                        writers[kind] = stack.enter_context(closing(writer))
+                    writers[kind].write(drawn, pts)
+                self.progress.advance()
+
+    def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
+        """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""
+        frames = (
+            (Image(pixels, f'{source.name} frame {index}', time=round(float(pts * reader.time_base), 6)), pts)
+            for index, (pixels, pts) in enumerate(reader)
+        )
+        if self.options.detect_every == 1 and source.kind == 'video':
+            yield from self.estimator.stream((image, self.estimator.detector.find(image), pts) for image, pts in frames)
+            return
+        self.tracker.restart()
+        for image, pts in frames:
+            found = next(self.estimator.stream([(image, self.tracker.find(image), pts)]))
+            self.tracker.update(found[1], image.size_wh)
+            yield found
+
+    def _keep(self, found: Poses, image_id: int, **extra: object) -> Poses:
+        """Notes the persons of an image or frame, each once."""
+        poses = without_duplicates(found, self.estimator.keypoint_set.sigmas, self.options.duplicate_threshold)
+        self.images, self.persons = self.images + 1, self.persons + len(poses)
+        category_id = getattr(self.estimator.detector, 'category_id', 1)
+        self._rows += coco_results(poses, image_id, category_id, **extra)
+        return poses
+
+    def _drawings(self, pixels: np.ndarray, poses: Poses, wait: int) -> Iterator[tuple[str, np.ndarray]]:
+        """What is to be written, by the names of the folders; shows the overlay for ``wait`` milliseconds."""
+        options, keypoint_set = self.options, self.estimator.keypoint_set
+        if options.overlays or options.show:
+            overlay = draw_poses(pixels, poses, keypoint_set, options.keypoint_threshold, options.draw_boxes)
+        if options.overlays:
+            yield 'overlays', overlay
+        if options.heatmaps:
+            yield 'heatmaps', draw_heatmaps(pixels, poses)
+        if options.show:
+            cv2.imshow('poses (q ends)', overlay)
+            if cv2.waitKey(wait) & 0xFF == ord('q'):
+                raise _Quit
+
+    def _place(self, kind: str, name: str, ending: str) -> Path:
+        """A path for a file that belongs to an image or video, different for each call."""
+        parts = [part for part in Path(name).with_suffix('').parts if part not in ('..', '/')]
+        stem, count = self.folder.joinpath(kind, *parts), 1
+        path = stem.with_name(stem.name + ending)
+        while path in self._taken:
+            count += 1
+            path = stem.with_name(f'{stem.name}_{count}{ending}')
+        self._taken.add(path)
+        return path
