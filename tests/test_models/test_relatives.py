@@ -5,8 +5,8 @@ import torch
 from analysis_tools.attention.hooks import record_attention
 from analysis_tools.costs.counter import count
 from mmpose.registry import MODELS
-from small_network import stir
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dyconv_pose.deploy import to_deploy
 from dyconv_pose.deploy.fold import PURPOSES
@@ -19,16 +19,26 @@ CONV_CFGS = [
     dict(type='ODConv2d', num_kernels=1, temperature=2.0),
     dict(type='DCDConv2d'),
     dict(type='KernelWarehouse2d', temperature=0.25),
-    dict(type='KernelWarehouse2d', budget=0.5, temperature=0.0),
+    dict(type='KernelWarehouse2d', budget=0.5, cell_in=1, cell_out=1, temperature=0.0),
 ]
 
 
-def network(conv_cfg, attention=0.3):
-    cfg = dict(type='DyMobileNetV2', widen_factor=0.25, out_indices=(4,), conv_cfg=conv_cfg)
-    network = stir(MODELS.build(cfg).double())
+@torch.no_grad()
+def network(conv_cfg):
+    """A network whose attention matters, with running statistics that are those of a batch."""
+    torch.manual_seed(0)
+    network = MODELS.build(dict(type='DyMobileNetV2', widen_factor=0.25, out_indices=(4,), conv_cfg=conv_cfg)).double()
     for name, parameter in network.named_parameters():
         if 'attention' in name:
-            nn.init.normal_(parameter, std=attention)
+            nn.init.normal_(parameter, std=0.3)
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
+            module.momentum = 1.0
+    network.train()
+    network(torch.randn(8, 3, 64, 48, dtype=torch.float64) + torch.randn(8, 3, 1, 1, dtype=torch.float64))
+    network.eval()
     return network
 
 
@@ -37,23 +47,26 @@ def distance(found, expected):
 
 
 @pytest.mark.parametrize('conv_cfg', CONV_CFGS, ids=str)
-@pytest.mark.parametrize('purpose', PURPOSES)
+@pytest.mark.parametrize(
+    'purpose', [pytest.param(one, marks=() if one == 'torch' else pytest.mark.slow) for one in PURPOSES]
+)
 @torch.no_grad()
 def test_deployed_and_exported(conv_cfg, purpose):
     model, x = network(conv_cfg), torch.randn(3, 3, 64, 48, dtype=torch.float64)
     (expected,), deployed = model(x), to_deploy(model, purpose)
     assert distance(expected[:1], expected[1:2]) > 1e-3
-    assert distance(deployed(x)[0], expected) < 1e-12
-    assert distance(deployed(x[:1])[0], expected[:1]) < 1e-12
-    x = x[:1] if purpose == 'batch_1' else x
-    free = None if purpose == 'batch_1' else {0: torch.export.Dim('batch')}
-    program = torch.export.export(deployed, (x,), dynamic_shapes=(free,), strict=False).module()
-    assert distance(program(x)[0], expected[: len(x)]) < 1e-12
+    assert distance(deployed(x)[0], expected) < 1e-10
+    assert distance(deployed(x[:1])[0], expected[:1]) < 1e-10
     after = [module for module in deployed.modules() if isinstance(module, nn.BatchNorm2d)]
     if conv_cfg['type'] == 'KernelWarehouse2d':  # layers share their cells, and so no layer can scale its own
         assert len(after) == len(list(dynamic_layers(deployed)))
     else:
         assert not after
+    if purpose != 'torch':
+        x = x[:1] if purpose == 'batch_1' else x
+        free = None if purpose == 'batch_1' else {0: torch.export.Dim('batch')}
+        program = torch.export.export(deployed, (x,), dynamic_shapes=(free,), strict=False).module()
+        assert distance(program(x)[0], expected[: len(x)]) < 1e-10
 
 
 @pytest.mark.parametrize('conv_cfg', [cfg for cfg in CONV_CFGS if cfg.get('budget', 1) == 1], ids=str)
@@ -62,7 +75,7 @@ def test_a_static_checkpoint_is_an_exact_start(conv_cfg):
     static, x = network(None), torch.randn(3, 3, 64, 48, dtype=torch.float64)
     model = network(conv_cfg)
     model.load_state_dict(static.state_dict(), strict=False)
-    assert distance(model(x)[0], static(x)[0]) < 1e-12
+    assert distance(model(x)[0], static(x)[0]) < 1e-10
 
 
 def test_init_weights_of_mmengine():
