@@ -88,10 +88,9 @@ class DCDConv2d(DynamicConv2d):
     Args:
         *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`; W is a bank of one.
         squeeze: By what the attention's hidden layer is narrower than its input or Phi; 16 in the authors' training.
-
-    Raises:
-        ValueError: An argument is out of its range, or the layer is one that DCD is not made for.
     """
+
+    kernel_attention = None  # there is one kernel
 
     def __init__(self, *arguments: object, num_kernels: int = 1, **keywords: object) -> None:
         super().__init__(*arguments, num_kernels=num_kernels, **keywords)
@@ -147,15 +146,9 @@ class DCDConv2d(DynamicConv2d):
         y = y + F.conv1d(z, self.expand.weight[:, :, None]).unflatten(2, y.shape[2:])
         return y if self.bias is None else y + self.bias[0, :, None, None]
 
-    @property
-    def kernel_attention(self) -> None:
-        """None: there is one kernel."""
-
-    def from_static(
-        self, weight: Tensor, bias: Tensor | None = None, noise: float = 0.0, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
+    def from_static(self, weight: Tensor, bias: Tensor | None = None, *_: object, **__: object) -> dict[str, Tensor]:
         """As every operator; there are no kernels that noise could part."""
-        state = self.state_dict() | super().from_static(weight, bias, noise, generator)
+        state = self.state_dict() | super().from_static(weight, bias)
         return state | {name: torch.zeros_like(state[name]) for name in ('expand.weight', 'attention.scale.weight')}
 
     def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:

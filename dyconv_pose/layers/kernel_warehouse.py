@@ -83,10 +83,9 @@ class KernelWarehouse2d(DynamicConv2d):
     Attributes:
         weight: The layer's own cells, (N_own, c_out, c_in).
         members: The layers that share their cells, this one among them, as no parts of it; none before conversion.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
+
+    kernel_attention = None  # mixtures are of either sign, and each piece of the kernel has its own
 
     def __init__(self, *arguments: object, num_kernels: int = 1, **keywords: object) -> None:
         super().__init__(*arguments, num_kernels=num_kernels, **keywords)
@@ -107,28 +106,23 @@ class KernelWarehouse2d(DynamicConv2d):
             raise ValueError(f'KernelWarehouse2d has no num_kernels, got {self.num_kernels}: set budget.')
         if not reduction > 0:
             raise ValueError(f'reduction must be positive, got {reduction}: the paper uses 16.')
-        for share in (budget, *(entry.get('budget', budget) for entry in warehouses)):
+        for entry in (dict(layers=[], budget=budget), *warehouses):
+            if entry.keys() - {'layers', 'budget', 'cell_in', 'cell_out'} or isinstance(entry.get('layers', ''), str):
+                raise ValueError(f'A warehouse has a list of layers, budget, cell_in and cell_out, got {entry}.')
+            share = entry.get('budget', budget)
             if share <= 0 or (share % 1 and 1 / share % 1):
                 raise ValueError(f'budget must be a whole number or one over a whole number, got {share}.')
-        for entry in warehouses:
-            if entry.keys() - {'layers', 'budget', 'cell_in', 'cell_out'} or isinstance(entry.get('layers', ''), str):
-                raise ValueError(
-                    f'A warehouse needs a list of layers, and may have budget, cell_in, cell_out, got {entry}.'
-                )
         self.check_temperature(temperature)
         self.options = dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
         self.warehouses, self.reduction, self.start_temperature = warehouses, reduction, temperature
-        self.budget, self.members = budget, ()
+        self.budget, self.members = min([budget, *(entry.get('budget', budget) for entry in warehouses)]), ()
         return nn.Identity()
 
     @staticmethod
     def check_temperature(temperature: float) -> None:
         """Raises ValueError for a temperature that is no share."""
         if not 0 <= temperature <= 1:
-            raise ValueError(
-                f'temperature must be between 0 and 1 for KernelWarehouse2d, got {temperature}: the authors go from 1 '
-                'to 0, TemperatureHook(start=1, end=0).'
-            )
+            raise ValueError(f'temperature must be within 0 and 1, got {temperature}: TemperatureHook(start=1, end=0)')
 
     @classmethod
     def connect(cls, layers: Mapping[str, 'KernelWarehouse2d']) -> None:
@@ -148,10 +142,7 @@ class KernelWarehouse2d(DynamicConv2d):
     def forward(self, x: Tensor) -> Tensor:
         """As any dynamic convolution; ValueError where the layer is not part of a converted network."""
         if not self.members:
-            raise ValueError(
-                'KernelWarehouse2d has no kernels before it is connected with the layers of its network: build it by '
-                "make_dynamic(network, 'KernelWarehouse2d')."
-            )
+            raise ValueError('KernelWarehouse2d shares cells with other layers: build it by make_dynamic(network)')
         return super().forward(x)
 
     def aggregate(self, attention: Tensor, bank: Tensor) -> Tensor:
@@ -188,40 +179,25 @@ class KernelWarehouse2d(DynamicConv2d):
 
     def init_weights(self) -> None:
         """Draws the kernel that the cells make up as a static one; biases are zero."""
-        if not self.members:
-            return super().init_weights()
-        kernel = self.weight.new_empty(self.kernel_shape)
-        self.weight.data = self.cells_of(nn.init.kaiming_normal_(kernel, mode='fan_out', nonlinearity='relu'))
-        return None if self.bias is None else nn.init.zeros_(self.bias)
+        if self.members:
+            kernel = self.weight.new_empty(self.kernel_shape)
+            self.weight.data = self.cells_of(nn.init.kaiming_normal_(kernel, mode='fan_out', nonlinearity='relu'))
+        else:
+            super().init_weights()
 
-    def from_static(
-        self, weight: Tensor, bias: Tensor | None = None, noise: float = 0.0, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
-        """As every operator, with tau at 1; there are no kernels that noise could part.
-
-        Raises:
-            ValueError: The budget is below 1, or the layer is to begin at another temperature.
-        """
+    def from_static(self, weight: Tensor, bias: Tensor | None = None, *_: object, **__: object) -> dict[str, Tensor]:
+        """As every operator, with tau at 1; there are no kernels that noise could part."""
         if self.budget < 1:
-            raise ValueError(
-                'A warm start of KernelWarehouse2d needs a cell for each piece of the static kernels, and a budget '
-                'below 1 has fewer: train it from scratch, or set budget=1.'
-            )
+            raise ValueError('A budget below 1 has fewer cells than static kernels have pieces: set budget=1')
         if self.members:
             new = {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
             return self.state_dict() | new | ({} if bias is None else {'bias': bias[None]})
         if self.start_temperature != 1:
-            raise ValueError(
-                f'A warm start of KernelWarehouse2d is exact at temperature=1, got {self.start_temperature}.'
-            )
+            raise ValueError(f'A warm start is exact at temperature=1, got {self.start_temperature}: leave it out.')
         return super().from_static(weight, bias)
 
     def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
         pass  # it is
-
-    @property
-    def kernel_attention(self) -> None:
-        """None: mixtures are of either sign, and each piece of the kernel has its own."""
 
 
 def _stages(names: Iterable[str]) -> dict[str, str]:

@@ -81,9 +81,6 @@ class ODConv2d(DynamicConv2d):
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts; 30 in the paper, annealed to 1 within ten epochs.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
 
     def build_attention(self, reduction: float = 16, temperature: float = 30.0, **where: object) -> nn.Module:

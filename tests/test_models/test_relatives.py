@@ -120,5 +120,5 @@ def test_temperature_and_attention_log():
                 AttentionLogHook().before_train(Runner)
             with pytest.raises(ValueError, match='choose among kernels'), record_attention(Runner.model):
                 pass
-    with pytest.raises(ValueError, match=r'between 0 and 1 .* got 30.*TemperatureHook\(start=1, end=0\)'):
+    with pytest.raises(ValueError, match=r'within 0 and 1, got 30.*TemperatureHook\(start=1, end=0\)'):
         set_temperature(Runner.model, 30.0)

@@ -103,19 +103,31 @@ def test_dcd_is_left_out_where_it_does_not_fit():
             lambda: DCDConv2d(8, 8, 1)(torch.zeros(1, 8, 1, 1)),
             '2 images per batch or more, or put the network into eval',
         ),
-        (lambda: KernelWarehouse2d(8, 8, 3)(torch.zeros(2, 8, 5, 5)), r'build it by make_dynamic\(network'),
+        (
+            lambda: KernelWarehouse2d(8, 8, 3)(torch.zeros(2, 8, 5, 5)),
+            r'build it by make_dynamic\(network',
+        ),
         (lambda: KernelWarehouse2d(8, 8, 3, num_kernels=4), 'set budget'),
-        (lambda: KernelWarehouse2d(8, 8, 3, temperature=30.0), 'between 0 and 1 .* got 30.0'),
+        (lambda: KernelWarehouse2d(8, 8, 3, temperature=30.0), 'within 0 and 1, got 30.0'),
         (lambda: KernelWarehouse2d(8, 8, 3, reduction=0), 'reduction must be positive, got 0'),
         (lambda: KernelWarehouse2d(8, 8, 3, budget=1.5), 'a whole number or one over a whole number, got 1.5'),
         (lambda: KernelWarehouse2d(8, 8, 3, warehouses=[dict(layers=['*'], budgt=2)]), "got {'layers'.*'budgt'"),
-        (lambda: KernelWarehouse2d(8, 8, 3, warehouses=[dict(layers='layer1.*')]), 'needs a list of layers'),
+        (lambda: KernelWarehouse2d(8, 8, 3, warehouses=[dict(layers='layer1.*')]), 'has a list of layers'),
         (
             lambda: make_network(KernelWarehouse2d, dict(warehouses=[dict(layers=['layer2'])])),
             "among .* got .*'layer2'",
         ),
         (lambda: make_network(KernelWarehouse2d, dict(cell_out=0.7)), 'must cut channels .* evenly'),
-        (lambda: make_dynamic(Block(), KernelWarehouse2d, budget=0.5, warm_start=True), 'or set budget=1'),
+        (
+            lambda: make_dynamic(Block(), KernelWarehouse2d, budget=0.5, warm_start=True),
+            'fewer cells than static kernels have pieces: set budget=1',
+        ),
+        (
+            lambda: make_dynamic(
+                Block(), KernelWarehouse2d, warehouses=[dict(layers=['layer1.*'], budget=0.5)], warm_start=True
+            ),
+            'set budget=1',
+        ),
         (lambda: make_dynamic(Block(), KernelWarehouse2d, temperature=0.5, warm_start=True), 'exact at temperature=1'),
     ],
 )
@@ -127,5 +139,5 @@ def test_mistakes_are_refused(build, match):
 def test_a_static_checkpoint_is_refused_below_a_budget_of_one():
     network = Block()
     make_dynamic(network, KernelWarehouse2d, budget=0.5)
-    with pytest.raises(ValueError, match='or set budget=1'):
+    with pytest.raises(ValueError, match='fewer cells than static kernels have pieces: set budget=1'):
         network.load_state_dict(Block().state_dict(), strict=False)
