@@ -7,7 +7,7 @@ makes MMPose importable and registers every component.
 
 from importlib import import_module
 
-from . import moved
+from .moved import getattr_of
 
 __version__ = '0.2.0'
 
@@ -28,13 +28,11 @@ _MODULES = {
 
 __all__ = [*_MODULES, '__version__']
 
-moved.install()
-
 
 def __getattr__(name: str) -> object:
     """Imports a public name when it is first used."""
     if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return getattr_of(__name__)(name)
     value = globals()[name] = getattr(import_module(f'{__name__}.{_MODULES[name]}'), name)
     return value
 

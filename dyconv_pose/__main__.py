@@ -1,8 +1,9 @@
 """The tools from any folder: ``python -m dyconv_pose train CONFIG`` is ``python tools/train.py CONFIG``."""
 
-import runpy
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 
+from .cli import run
 from .resources import folder
 
 COMMANDS = {
@@ -22,7 +23,10 @@ def main() -> None:
         print('usage: python -m dyconv_pose COMMAND ...', '', 'commands (each has --help):', *lines, sep='\n')
         sys.exit(0 if name in ('-h', '--help') else 2)
     sys.argv = [f'dyconv_pose {name}', *sys.argv[2:]]
-    runpy.run_path(str(folder('tools') / f'{name}.py'), run_name='__main__')
+    spec = spec_from_file_location(f'dyconv_pose_{name}', folder('tools') / f'{name}.py')
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    run(tool.main)
 
 
 if __name__ == '__main__':

@@ -1,94 +1,100 @@
 """Makes MMPose importable where packages that it names at import time are absent.
 
-MMPose 1.3 imports four things at the top of modules that every user loads: the compiled operators of MMCV
-(one head), MMDetection (one head), torchvision (one drawing helper) and xtcocotools (the COCO evaluator, whose
-wheels are built for NumPy 1). No pose network of this project uses the first three, and pycocotools, the
-official evaluator, does the work of the fourth.
+MMPose 1.3 imports four things at the top of modules that every user loads: the compiled operators of MMCV (one head),
+MMDetection (one head), torchvision (one drawing helper) and xtcocotools (the COCO evaluator, whose wheels are built for
+NumPy 1). No pose network of this project uses the first three; pycocotools, the official evaluator, does the work of
+the fourth.
 
-:func:`stand_ins` supplies exactly the missing names while MMPose is being imported, and takes them away again:
-afterwards ``import torchvision`` fails as it did before. A package that is installed is always used as it is,
-and an installed package that is broken raises its own error. The one exception is an xtcocotools that was compiled
-for another NumPy than the installed one: it is replaced as if it were absent.
+A package that is installed is always used as it is, and one that is broken raises its own error, with two exceptions:
+an xtcocotools compiled for another NumPy is replaced, and a torchvision built for CUDA is made importable beside a
+CPU-only PyTorch.
 """
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 from typing import NoReturn
 
-_REMEDIES = {
-    'mmcv.ops': 'install an MMCV with compiled operators ("mmcv", not its lite build)',
-    'mmdet.utils': 'install MMDetection ("mmdet")',
-    'torchvision.transforms': 'install torchvision',
-}
+#: Declarations of operators, which last as long as these objects.
+_LIBRARIES: list[object] = []
 
 
-def _unavailable(module: str, name: str) -> type:
-    """A class that can be imported and subclassed, but says what to install as soon as it is used."""
+@contextmanager
+def mock_missing_modules() -> Iterator[None]:
+    """Supplies the missing names that MMPose imports, within the ``with`` block and not after it.
+
+    Raises:
+        ModuleNotFoundError: pycocotools is needed and absent.
+    """
+    mocks = {**_mmcv_ops(), **_mmdet(), **_torchvision(), **_xtcocotools()}
+    sys.modules.update(mocks)
+    try:
+        yield
+    finally:
+        for name in mocks:
+            sys.modules.pop(name, None)
+
+
+def _unavailable(module: str, name: str, remedy: str) -> type:
+    """A class that can be imported and subclassed, but says what to install as soon as it is used or called."""
 
     def __init__(self: object, *args, **kwargs) -> NoReturn:  # noqa: N807
-        raise ImportError(f'{module}.{name} is needed here but is not installed: {_REMEDIES[module]}.')
+        raise ImportError(f'{module}.{name} is needed here but is not installed: install {remedy}.')
 
     return type(name, (), {'__init__': __init__, '__module__': module})
 
 
-def _module(name: str, **contents: object) -> ModuleType:
-    module = ModuleType(name, 'Stand-in of dyconv_pose.compat for a package that is not installed.')
-    module.__dict__.update(contents)
-    return module
-
-
-def _package(name: str, *submodules: ModuleType) -> dict[str, ModuleType]:
-    """A package stand-in and its submodules, ready for ``sys.modules``."""
-    package = _module(name, __path__=[])
-    modules = {name: package}
-    for submodule in submodules:
-        setattr(package, submodule.__name__.rpartition('.')[2], submodule)
-        modules[submodule.__name__] = submodule
-    return modules
+def _package(name: str, **modules: dict) -> dict[str, ModuleType]:
+    """A package and its modules, given by their contents, ready for ``sys.modules``."""
+    package = ModuleType(name, 'Stand-in of dyconv_pose.compat for a package that is not installed.')
+    package.__path__ = []
+    found = {name: package}
+    for part, contents in modules.items():
+        found[f'{name}.{part}'] = module = ModuleType(f'{name}.{part}', package.__doc__)
+        module.__dict__.update(contents)
+        setattr(package, part, module)
+    return found
 
 
 def _mmcv_ops() -> dict[str, ModuleType]:
-    if importlib.util.find_spec('mmcv') is None or importlib.util.find_spec('mmcv._ext') is not None:
+    if find_spec('mmcv') is None or find_spec('mmcv._ext') is not None:
         return {}
     name = 'MultiScaleDeformableAttention'
-    return {'mmcv.ops': _module('mmcv.ops', **{name: _unavailable('mmcv.ops', name)})}
+    operator = _unavailable('mmcv.ops', name, 'an MMCV with compiled operators ("mmcv", not its lite build)')
+    mocks = _package('mmcv', ops={name: operator})
+    return {'mmcv.ops': mocks['mmcv.ops']}
 
 
 def _mmdet() -> dict[str, ModuleType]:
-    if importlib.util.find_spec('mmdet') is not None:
+    if find_spec('mmdet') is not None:
         return {}
-
-    def reduce_mean(tensor: object) -> object:
-        raise ImportError(f'mmdet.utils.reduce_mean is needed here but is not installed: {_REMEDIES["mmdet.utils"]}.')
-
-    return _package('mmdet', _module('mmdet.utils', ConfigType=dict, reduce_mean=reduce_mean))
+    reduce_mean = _unavailable('mmdet.utils', 'reduce_mean', 'MMDetection ("mmdet")')
+    return _package('mmdet', utils={'ConfigType': dict, 'reduce_mean': reduce_mean})
 
 
 def _torchvision() -> dict[str, ModuleType]:
-    if importlib.util.find_spec('torchvision') is not None:
+    if find_spec('torchvision') is not None:
         _declare_torchvision_operators()
         return {}
-    name, to_pil = 'torchvision.transforms', 'ToPILImage'
-    return _package('torchvision', _module(name, **{to_pil: _unavailable(name, to_pil)}))
+    to_pil = _unavailable('torchvision.transforms', 'ToPILImage', 'torchvision')
+    return _package('torchvision', transforms={'ToPILImage': to_pil})
 
 
 def _declare_torchvision_operators() -> None:
-    """Declares the operators without which a torchvision built for CUDA cannot be imported beside a CPU-only PyTorch.
+    """Declares the operators that the Python part of a torchvision built for CUDA looks for beside a CPU-only PyTorch.
 
-    Its compiled library does not load there, and its Python part then looks for what that library declares. The
-    operators stay without an implementation, which is said when one is called; image transforms do without them.
+    Its compiled library, which declares them, does not load there. They stay without an implementation, which is said
+    when one is called; image transforms do not need them.
     """
     try:
         importlib.import_module('torchvision')
     except RuntimeError as error:
         if 'operator torchvision::' not in str(error):
             raise
-        for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
-            del sys.modules[name]
+        _forget('torchvision')
         import torch
 
         library = torch.library.Library('torchvision', 'FRAGMENT')
@@ -98,43 +104,23 @@ def _declare_torchvision_operators() -> None:
         importlib.import_module('torchvision')
 
 
-#: Declarations of operators, which last as long as these objects.
-_LIBRARIES: list[object] = []
-
-
 def _xtcocotools() -> dict[str, ModuleType]:
-    if importlib.util.find_spec('xtcocotools') is not None:
+    if find_spec('xtcocotools') is not None:
         try:
             importlib.import_module('xtcocotools.cocoeval')
             return {}
         except (ImportError, ValueError) as error:  # compiled for another NumPy, it raises either of the two
             if 'numpy' not in str(error).lower():
                 raise
-            for name in [name for name in sys.modules if name.partition('.')[0] == 'xtcocotools']:
-                del sys.modules[name]
+            _forget('xtcocotools')
     from pycocotools import mask
 
     from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 
-    return _package(
-        'xtcocotools',
-        _module('xtcocotools.coco', COCO=COCO),
-        _module('xtcocotools.cocoeval', COCOeval=COCOeval),
-        _module('xtcocotools.mask', **{name: getattr(mask, name) for name in dir(mask) if name[0] != '_'}),
-    )
+    functions = {name: getattr(mask, name) for name in dir(mask) if name[0] != '_'}
+    return _package('xtcocotools', coco={'COCO': COCO}, cocoeval={'COCOeval': COCOeval}, mask=functions)
 
 
-@contextmanager
-def stand_ins() -> Iterator[None]:
-    """Lets MMPose be imported inside the ``with`` block.
-
-    Raises:
-        ModuleNotFoundError: pycocotools is needed and absent.
-    """
-    supplied = {**_mmcv_ops(), **_mmdet(), **_torchvision(), **_xtcocotools()}
-    sys.modules.update(supplied)
-    try:
-        yield
-    finally:
-        for name in supplied:
-            sys.modules.pop(name, None)
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition('.')[0] == package]:
+        del sys.modules[name]

@@ -26,11 +26,7 @@ def reading_once() -> Iterator[None]:
 
 
 def read_json(path: str | Path, kind: str = 'file') -> object:
-    """Reads a JSON file.
-
-    Args:
-        path: The file.
-        kind: What it is called in messages, such as ``'annotations'``.
+    """Reads a JSON file, which messages call by its kind, such as ``'annotations'``.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -61,9 +57,7 @@ def read_json(path: str | Path, kind: str = 'file') -> object:
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Writes a file aside, brings it to the disk and renames it, so that its name never stands for a part of it.
 
-    Args:
-        path: The file; its folder is made where it does not exist. What was there stays until the new file is whole.
-        content: Bytes, or text that is written as UTF-8.
+    Its folder is made where it does not exist. Text is written as UTF-8.
 
     Raises:
         OSError: The file cannot be written, as when the disk is full; what was written is removed.

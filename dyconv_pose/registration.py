@@ -2,9 +2,9 @@
 
 import warnings
 
-from .compat import stand_ins
+from .compat import mock_missing_modules
 
-with stand_ins(), warnings.catch_warnings():
+with mock_missing_modules(), warnings.catch_warnings():
     # An MMCV without compiled operators warns at import of one that no network here uses.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     import mmpose.apis
@@ -15,4 +15,4 @@ with stand_ins(), warnings.catch_warnings():
     import mmpose.visualization  # noqa: F401
 
 from . import engine, models  # noqa: F401
-from .datasets import fresh  # noqa: F401
+from .datasets import samplers  # noqa: F401

@@ -1,6 +1,8 @@
 """Fixtures that more than one test module needs."""
 
 import json
+import runpy
+import sys
 import warnings
 from pathlib import Path
 
@@ -50,3 +52,20 @@ def record(request):
 def unprinted_config(monkeypatch):
     """Keeps MMEngine from formatting configs for the log, which takes more time than a tiny training."""
     monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))
+
+
+@pytest.fixture
+def run_tool(tmp_path, monkeypatch, capfd, unprinted_config):
+    """Runs a tool as the command line would, but in this process; returns its exit status and all its output."""
+    monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.5)  # a worker's end is waited for
+    monkeypatch.chdir(tmp_path)
+
+    def run(tool, *args):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(Path(__file__).parents[1] / 'tools' / tool), run_name='__main__')
+        code = stop.value.code
+        captured = capfd.readouterr()
+        return code, captured.out + captured.err
+
+    return run

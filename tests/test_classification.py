@@ -1,4 +1,4 @@
-"""Image classification by MMPretrain, where it is installed: configs, training, one picture, and what comes of it."""
+"""Image classification by MMPretrain, where it is installed: configs, training, one image, and what comes of it."""
 
 import os
 import runpy
@@ -15,6 +15,7 @@ from analysis_tools.costs.comparison import count_imagenet
 from analysis_tools.costs.counter import count
 from analysis_tools.costs.estimators import count_config, input_size_of
 from analysis_tools.costs.paper import IMAGENET
+from classify import classify
 from dataset_converters.make_class_folders import HUES, make_class_folders
 from mmpose.registry import MODELS
 
@@ -85,11 +86,7 @@ def test_cuda_torchvision_beside_a_cpu_pytorch(tmp_path):
 
     def run(source):
         (tmp_path / 'torchvision' / '__init__.py').write_text(source)
-        # Without MMPose nothing is registered, and the package imports in no time.
-        hide = (
-            'import importlib.util as u\nf = u.find_spec\nu.find_spec = lambda n, *a: None if n == "mmpose" else f(n)\n'
-        )
-        return subprocess.run([sys.executable, '-c', hide + program], env=env, capture_output=True, text=True)
+        return subprocess.run([sys.executable, '-c', program], env=env, capture_output=True, text=True)
 
     needs_operators = (
         'import torch\nfor name in ("nms", "qnms"):\n'
@@ -115,7 +112,7 @@ def test_networks_are_those_of_the_paper(row):
 
 
 @needs_mmpretrain
-def test_pictures_are_normalised_as_in_training():
+def test_images_are_normalised_as_in_training():
     preprocessor = build_model(load_config(SMALL)).data_preprocessor
     assert preprocessor.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
     assert preprocessor.to_rgb
@@ -134,8 +131,6 @@ def test_input_size_is_the_config_s():
 @needs_mmpretrain
 @pytest.mark.slow
 def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path):
-    from dyconv_pose.classification import classify
-
     config = small_config(class_folders, tmp_path / 'run')
     apis.train(config)
     checkpoint = tmp_path / 'run' / 'epoch_10.pth'
@@ -144,12 +139,13 @@ def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path
     assert accuracy['accuracy/top5'] > 90
 
     picture = class_folders / 'val' / 'green' / '0.png'
-    ranking = classify(small_config(class_folders, tmp_path / 'one'), checkpoint, picture, topk=10)
+    (ranking,) = classify(small_config(class_folders, tmp_path / 'one'), checkpoint, [picture], topk=10)
     assert {name for name, _ in ranking} == set(HUES)
     assert sum(score for _, score in ranking) == pytest.approx(1, abs=1e-4)
     assert ranking == sorted(ranking, key=lambda entry: -entry[1])
     config = small_config(class_folders, tmp_path / 'all')
-    found = [classify(config, checkpoint, class_folders / 'val' / name / '1.png', topk=1)[0][0] for name in HUES]
+    images = [class_folders / 'val' / name / '1.png' for name in HUES]
+    found = [ranking[0][0] for ranking in classify(config, checkpoint, images, topk=1)]
     assert sum(name == expected for name, expected in zip(found, HUES, strict=True)) >= 4
 
     backbone = MODELS.build(
@@ -168,11 +164,11 @@ def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path
 
 
 @needs_mmpretrain
-def test_class_folder_without_pictures(class_folders, tmp_path):
-    from dyconv_pose.classification import ClassFolders
+def test_class_folder_without_images(class_folders, tmp_path):
+    from dyconv_pose.datasets.classification_folders import ClassFolders
 
     (tmp_path / 'train' / 'empty').mkdir(parents=True)
-    with pytest.raises(ValueError, match=r'Every class folder must hold a picture .*train/empty" holds none'):
+    with pytest.raises(ValueError, match=r'Every class folder must hold an image .*train/empty" holds none'):
         ClassFolders(data_root=str(tmp_path), data_prefix=dict(img_path='train'))
     (tmp_path / 'train' / 'empty').rmdir()
     with pytest.raises(ValueError, match='one sub-folder for each class and holds none'):
@@ -183,9 +179,9 @@ def test_class_folder_without_pictures(class_folders, tmp_path):
 
 
 MISTAKES = {
-    'empty class': ('train.py', ['Every class folder must hold a picture', 'train/empty" holds none', 'remove it']),
+    'empty class': ('train.py', ['Every class folder must hold an image', 'train/empty" holds none', 'remove it']),
     'no data': ('train.py', ['The train set needs its folder at', 'none']),
-    'no picture': ('classify.py', ['The picture must be an existing file', 'none.png']),
+    'no image': ('classify.py', ['The image must be an existing file', 'none.png']),
 }
 
 

@@ -117,8 +117,8 @@ def test_installed_packages_are_used(tmp_path):
     run(
         """
         hide('mmpose')
-        from dyconv_pose.compat import stand_ins
-        with stand_ins():
+        from dyconv_pose.compat import mock_missing_modules
+        with mock_missing_modules():
             from mmcv.ops import MultiScaleDeformableAttention
             from mmdet.utils import reduce_mean
             from torchvision.transforms import ToPILImage
@@ -163,8 +163,8 @@ def test_a_broken_package_raises_its_own_error(tmp_path, package, statement):
     broken = {package: FAKES[package] | {'__init__': "raise ImportError('libmissing.so cannot be opened')"}}
     program = f"""
         hide('mmpose', 'mmcv')
-        from dyconv_pose.compat import stand_ins
-        with stand_ins():
+        from dyconv_pose.compat import mock_missing_modules
+        with mock_missing_modules():
             {statement}
     """
     with pytest.raises(RuntimeError, match=r'ImportError: libmissing\.so cannot be opened'):
@@ -192,7 +192,7 @@ def test_xtcocotools_compiled_for_another_numpy_is_replaced(tmp_path, error):
         """
         hide('mmpose', 'mmcv')
         import dyconv_pose.compat
-        with dyconv_pose.compat.stand_ins():
+        with dyconv_pose.compat.mock_missing_modules():
             from xtcocotools.cocoeval import COCOeval
         from dyconv_pose.evaluation import cocoeval
         assert COCOeval is cocoeval.COCOeval
@@ -202,12 +202,12 @@ def test_xtcocotools_compiled_for_another_numpy_is_replaced(tmp_path, error):
     )
 
 
-def test_stand_ins_vanish_when_an_import_fails():
+def test_mocks_vanish_when_an_import_fails():
     run("""
         hide('mmpose', 'mmcv', 'mmdet', 'torchvision', 'xtcocotools')
-        from dyconv_pose.compat import stand_ins
+        from dyconv_pose.compat import mock_missing_modules
         try:
-            with stand_ins():
+            with mock_missing_modules():
                 from mmdet.utils import reduce_mean
                 from mmdet.utils import something_else
         except ImportError:

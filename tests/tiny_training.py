@@ -68,7 +68,7 @@ def stateful_config(data, work_dir, mode='epochs', ballast=True, **loader):
     if mode != 'epochs':
         config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
     if mode in ('iterations', 'endless'):
-        config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=ITERATIONS, val_interval=8)
+        config.train_cfg = dict(type='ResumableIterLoop', max_iters=ITERATIONS, val_interval=8)
         config.log_processor = dict(by_epoch=False)
     if mode == 'endless':
         config.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)

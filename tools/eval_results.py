@@ -2,14 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from dyconv_pose.cli import run
-from dyconv_pose.evaluation.results_file import ResultsEvaluation
-from dyconv_pose.evaluation.worst_cases import draw_worst
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the helper beside this file
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,8 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('annotations', help='COCO keypoint annotations')
     parser.add_argument('results', help='COCO keypoint results, such as the results.json of infer.py')
-    parser.add_argument('--config', help="a config with the data set of other keypoints than COCO's 17")
-    parser.add_argument('--images', help='the folder of the pictures, to draw the worst cases')
+    parser.add_argument('--config', help="a config with the dataset of other keypoints than COCO's 17")
+    parser.add_argument('--images', help='the folder of the images, to draw the worst cases')
     parser.add_argument('--worst', type=int, default=20, metavar='N', help='how many of the worst cases are drawn')
     parser.add_argument('--out-dir', help='where the worst cases and metrics.json go (default: beside the results)')
     return parser.parse_args()
@@ -27,6 +25,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Evaluates, prints the ten figures and draws."""
     args = parse_args()
+    from rich.console import Console
+    from rich.table import Table
+
+    from dyconv_pose.evaluation.results_file import ResultsEvaluation
+
     sigmas = None
     if args.config:
         from dyconv_pose.apis.estimator import keypoint_set_of_config
@@ -41,6 +44,8 @@ def main() -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / 'metrics.json').write_text(json.dumps(evaluation.figures, indent=2) + '\n')
     if args.images:
+        from worst_cases import draw_worst
+
         written = draw_worst(evaluation.persons()[: args.worst], evaluation.skeleton(), args.images, out_dir / 'worst')
         print(f'the {len(written)} worst cases are in {out_dir / "worst"}')
 

@@ -3,12 +3,7 @@
 import argparse
 from pathlib import Path
 
-import mmengine
-from mmengine.dist import is_main_process
-
-from dyconv_pose.apis import load_config, test
-from dyconv_pose.apis.tool_options import add_common_options, apply_common_options
-from dyconv_pose.cli import run
+from dyconv_pose.cli import add_common_options, config_with_options, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,9 +13,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE', help='write the metrics to this .json, .yaml or .pkl file')
     parser.add_argument('--dump', metavar='FILE', help='write the predictions to this .pkl file')
-    parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
-    )
     add_common_options(parser)
     return parser.parse_args()
 
@@ -28,8 +20,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Applies the options to the config, tests and writes the metrics."""
     args = parse_args()
-    config = load_config(args.config, args.cfg_options)
-    apply_common_options(config, args)
+    import mmengine
+    from mmengine.dist import is_main_process
+
+    from dyconv_pose.apis import test  # first: it makes MMPose importable
+
+    config = config_with_options(args)
     if args.out and Path(args.out).suffix not in ('.json', '.yaml', '.yml', '.pkl', '.pickle'):
         raise ValueError(f'--out must name a .json, .yaml or .pkl file, got "{args.out}".')
     if args.dump:

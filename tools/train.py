@@ -2,9 +2,7 @@
 
 import argparse
 
-from dyconv_pose.apis import load_config, train
-from dyconv_pose.apis.tool_options import add_common_options, apply_common_options
-from dyconv_pose.cli import run
+from dyconv_pose.cli import add_common_options, config_with_options, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,11 +20,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate by the batch size')
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='unpickle what --resume, load_from and init_cfg name in full, which can run code in it',
-    )
     add_common_options(parser)
     return parser.parse_args()
 
@@ -34,8 +27,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Applies the options to the config and trains."""
     args = parse_args()
-    config = load_config(args.config, args.cfg_options)
-    apply_common_options(config, args)
+    from dyconv_pose.apis import train
+
+    config = config_with_options(args)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.auto_scale_lr:

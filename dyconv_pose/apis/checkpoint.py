@@ -1,40 +1,60 @@
-"""Checkpoints, read without running code that they may contain."""
+"""Checkpoints, read by weights-only unpickling, which runs no code that a file may contain."""
 
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from unittest.mock import patch
 
+import numpy as np
 import torch
+from mmengine.config import ConfigDict
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
-
-from .inert import resolve, stand_ins
 
 #: How the files of ``torch.save`` begin: a zip archive, or (until PyTorch 1.5) a pickle.
 _BEGINNINGS = (b'PK\x03\x04', b'\x80')
 
 #: What reading a damaged file raises, somewhere within.
-_DAMAGE = (
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
+_DAMAGE += (TypeError, ValueError, struct.error)
+
+#: With the first, every ``torch.load`` of this process is weights-only, whatever it is told; with the second, none is.
+_FORCE, _FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+
+_REMEDY = (
+    'holds more than weights and is not read, since it could run code of its own; if you trust where it comes from, '
+    'say so with --trust-checkpoint (trust=True).'
 )
 
 
-def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
-    """Reads a checkpoint onto the CPU.
+def _statistic(owner: type, name: str) -> object:
+    """Stands for ``getattr``, by which a HistoryBuffer names its methods."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise UnpicklingError(f'a statistic of a log is expected, got {name!r:.40}')
+    return getattr(HistoryBuffer, name)
 
-    Args:
-        path: A file of ``torch.save``.
-        trust: Whether to unpickle the file in full, which runs whatever code it contains. Otherwise only tensors,
-            arrays and plain values are read.
+
+def _safe_globals() -> list:
+    """What checkpoints of MMEngine hold beside tensors: arrays and numbers of NumPy, the log, dictionaries."""
+    codes = np.typecodes['AllInteger'] + np.typecodes['AllFloat'] + '?SU'
+    begin_array, make_scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
+    multiarray = ('numpy._core.multiarray', 'numpy.core.multiarray')  # of NumPy 2 and 1
+    return [
+        *(np.ndarray, np.dtype, *{type(np.dtype(code)) for code in codes}, HistoryBuffer, ConfigDict),
+        *((begin_array, f'{module}._reconstruct') for module in multiarray),
+        *((make_scalar, f'{module}.scalar') for module in multiarray),
+        (_statistic, 'builtins.getattr'),
+    ]
+
+
+def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
+    """Reads a file of ``torch.save`` onto the CPU; ``trust`` unpickles it in full, which runs what code it contains.
 
     Returns:
         A dictionary with at least ``state_dict``, weights by name; of an MMEngine checkpoint also ``meta``.
@@ -43,89 +63,114 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
         FileNotFoundError: The file does not exist.
         ValueError: The file is no checkpoint, or needs more than weights-only unpickling.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'The checkpoint must be an existing file, got "{path}".')
     damaged = f'The checkpoint "{path}" is not a whole file of torch.save: download or copy it again.'
+    with path.open('rb') as file:
+        if not file.read(4).startswith(_BEGINNINGS):
+            raise ValueError(damaged)
     try:
-        with path.open('rb') as file:
-            if not file.read(4).startswith(_BEGINNINGS):
-                raise ValueError(damaged)
-        content = torch.load(path, map_location='cpu', weights_only=False) if trust else _load_inert(path)
+        with patch.dict(os.environ), torch.serialization.safe_globals(_safe_globals()):
+            os.environ.pop(_FORBID, None)
+            os.environ.pop(_FORCE, None)
+            content = torch.load(path, map_location='cpu', weights_only=not trust)
     except UnpicklingError as error:
-        if trust:
-            raise ValueError(damaged) from error
-        raise ValueError(
-            f'The checkpoint "{path}" holds more than weights and is not read, since it could run code of its own; '
-            'if you trust where it comes from, say so with --trust-checkpoint (trust=True).'
-        ) from error
+        raise ValueError(damaged if trust else f'The checkpoint "{path}" {_REMEDY}') from error
     except _DAMAGE as error:
         raise ValueError(damaged) from error
-    if not isinstance(content, dict):
-        raise ValueError(f'A checkpoint must hold a dictionary of weights, "{path}" holds a {type(content).__name__}.')
-    checkpoint = content if 'state_dict' in content else {'state_dict': content}
-    if not _is_state_dict(checkpoint['state_dict']):
+    weights = content.get('state_dict', content) if isinstance(content, dict) else None
+    items = weights.items() if isinstance(weights, dict) else ()
+    if not items or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in items):
+        found = list(content)[:5] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
-            f'A checkpoint must hold weights by name, and "{path}" holds something else under '
-            f'{", ".join(repr(key) for key in list(content)[:5]) or "no name at all"}: was it written by a training?'
+            f'A checkpoint must hold a dictionary of weights by name, and "{path}" holds {found}: was it written by a '
+            'training?'
         )
-    return checkpoint
+    return content if weights is not content else {'state_dict': weights}
 
 
-def _load_inert(path: Path) -> object:
-    with torch.serialization.safe_globals(stand_ins()):
-        return resolve(torch.load(path, map_location='cpu', weights_only=True))
+@contextmanager
+def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> Iterator[None]:
+    """A ``with`` block in which MMEngine reads checkpoints by :func:`read_checkpoint`, and nobody unpickles in full.
+
+    MMEngine reads them for ``--resume``, ``load_from`` and every ``init_cfg``, downloads too, and unpickles in full by
+    itself where weights-only reading fails; ``trust`` lets it. ``known`` has checkpoints that were read, by path.
+
+    Raises:
+        ValueError: A checkpoint needs more than weights-only unpickling.
+    """
+
+    def load_from_local(filename: str, map_location: object = None) -> dict:  # MMEngine's log says "local" after it
+        return (known or {}).pop(str(filename), None) or read_checkpoint(filename, trust)
+
+    def load_some(module: nn.Module, weights: dict, *args: object, **kwargs: object) -> None:
+        _require_one_fit(module, weights)
+        load(module, weights, *args, **kwargs)
+
+    load = mmengine_checkpoint.load_state_dict
+    checked = patch.object(mmengine_checkpoint, 'load_state_dict', load_some)
+    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ), checked:
+        if not trust:
+            os.environ.pop(_FORBID, None)  # PyTorch takes one or the other
+            os.environ[_FORCE] = '1'
+        try:
+            with torch.serialization.safe_globals(_safe_globals()):
+                yield
+        except UnpicklingError as error:
+            raise ValueError(f'A checkpoint of the config (load_from, init_cfg) {_REMEDY}') from error
+        except AssertionError as error:
+            if 'is not in the pretrained model' not in str(error):  # MMEngine's words
+                raise
+            raise ValueError(f'A prefix of an init_cfg must begin names in its checkpoint: {error}.') from error
 
 
-def _is_state_dict(weights: object) -> bool:
-    return (
-        isinstance(weights, dict)
-        and bool(weights)
-        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items())
+def _require_one_fit(module: nn.Module, weights: dict) -> None:
+    """Refuses a checkpoint of which nothing fits, after which MMEngine would train on with a warning."""
+    module = module.module if is_model_wrapper(module) else module
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
+    if any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):
+        return
+    names = [next(iter(part), 'nothing') for part in (weights, own)]
+    raise ValueError(
+        f'None of the {len(weights)} weights of a checkpoint of the config (load_from, init_cfg) fits the '
+        f'{type(module).__name__}: they are named such as {names[0]} there and {names[1]} here; load_from takes a '
+        "whole model, and backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...) a backbone."
     )
 
 
 def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict:
-    """Loads the weights of a checkpoint, all of them and nothing else.
-
-    Args:
-        model: The network, changed in place, and not at all where the checkpoint does not fit.
-        path: As in :func:`read_checkpoint`.
-        trust: As in :func:`read_checkpoint`.
-
-    Returns:
-        The checkpoint.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is no checkpoint, is not trusted, or does not fit the network.
-    """
+    """Reads a checkpoint and loads its weights; see :func:`read_checkpoint` and :func:`fit_weights`."""
     checkpoint = read_checkpoint(path, trust)
-    weights = checkpoint['state_dict']
-    if all(name.startswith('module.') for name in weights):  # saved from within a distributed wrapper
-        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-    own = model.state_dict()
-    missing = [name for name in own if name not in weights and not name.endswith('num_batches_tracked')]
-    unknown = [name for name in weights if name not in own]
-    if missing or unknown:
-        raise ValueError(
-            f'The checkpoint "{path}" does not fit the config\'s network: {len(missing)} of its weights are missing'
-            f'{_first(missing)} and {len(unknown)} are unknown{_first(unknown)}: was it trained with this config?'
-        )
-    for name, value in weights.items():
-        if value.shape != own[name].shape:
-            if value.dim() == 5 and value.shape[1:] == own[name].shape[1:]:  # the bank of a dynamic layer
-                raise ValueError(
-                    f'The checkpoint "{path}" does not fit the config\'s network: {name} has K={len(value)} kernels '
-                    f'and needs K={len(own[name])}: set num_kernels={len(value)} in conv_cfg.'
-                )
-            raise ValueError(
-                f'The checkpoint "{path}" does not fit the config\'s network: {name} has the shape '
-                f'{tuple(value.shape)} and needs {tuple(own[name].shape)}: was it trained with this config?'
-            )
-    model.load_state_dict(weights, strict=False)
+    fit_weights(model, checkpoint, path)
     return checkpoint
 
 
-def _first(names: list[str]) -> str:
-    return f' (such as {names[0]})' if names else ''
+def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
+    """Loads the weights of a checkpoint, all of them and nothing else; ``path`` is for messages.
+
+    Raises:
+        ValueError: The checkpoint does not fit the network, which is then not changed.
+    """
+    weights, own = checkpoint['state_dict'], model.state_dict()
+    if all(name.startswith('module.') for name in weights):  # saved from within a distributed wrapper
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    missing = [name for name in own if name not in weights and not name.endswith('num_batches_tracked')]
+    unknown = [name for name in weights if name not in own]
+    misfit = f'The checkpoint "{path}" does not fit the config\'s network: '
+    if missing or unknown:
+        first, other = (f' (such as {names[0]})' if names else '' for names in (missing, unknown))
+        raise ValueError(
+            f'{misfit}{len(missing)} of its weights are missing{first} and {len(unknown)} are unknown{other}: was it '
+            'trained with this config?'
+        )
+    for name, value in weights.items():
+        has, needs = tuple(value.shape), tuple(own[name].shape)
+        if has != needs and len(has) == 5 and has[1:] == needs[1:]:  # the bank of a dynamic layer
+            raise ValueError(
+                f'{misfit}{name} has K={has[0]} kernels and needs K={needs[0]}: set num_kernels={has[0]} in conv_cfg.'
+            )
+        if has != needs:
+            raise ValueError(f'{misfit}{name} has the shape {has} and needs {needs}: was it trained with this config?')
+    model.load_state_dict(weights, strict=False)

@@ -1,62 +1,130 @@
 """Configs and models from them, with a user's mistakes said in one sentence."""
 
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmpose.registry import MODELS
 from torch import nn
 
+from dyconv_pose.datasets.check import split_datasets
 from dyconv_pose.models.input_size import check_input_size
+from dyconv_pose.resources import find_config
+
+#: What is read of a config: by MMEngine's Runner, and within some of its parts.
+_READ = {
+    '': {*signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile'}
+    | {'activation_checkpointing', 'efficient_conv_bn_eval'},
+    'env_cfg.': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'auto_scale_lr.': {'enable', 'base_batch_size'},
+    'optim_wrapper.paramwise_cfg.': {
+        *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult'),
+        *('dcn_offset_lr_mult', 'bypass_duplicate', 'force_default_settings', 'num_layers', 'layer_decay_rate'),
+    },
+}
 
 #: What building from a config raises for a wrong key, an unknown type, or a value out of range.
 BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
 
-def load_config(path: str | Path, options: dict | None = None) -> Config:
-    """Reads a config file and applies overrides.
+def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -> Config:
+    """Reads a config file, or one that comes with the package by its name, and applies overrides.
 
-    Args:
-        path: The config file.
-        options: Overrides by dotted key, such as ``{'model.backbone.widen_factor': 0.5}``.
-
-    Returns:
-        The config, with a ``work_dir`` of ``work_dirs/<name of the file>`` where it states none.
+    These are ``{'model.backbone.widen_factor': 0.5}``, or ``['model.backbone.widen_factor=0.5']`` as on a command line.
+    The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none.
 
     Raises:
         FileNotFoundError: The file, or one that it is based on, does not exist.
-        ValueError: The file is no valid config, or an override names a place that it does not have.
+        ValueError: The file is no valid config, or an override has no place in it or no effect.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'The config must be an existing file, got "{path}": the configs are under configs/.')
+    path = find_config(path)
     try:
         config = Config.fromfile(path)
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
+    options = options if isinstance(options, dict) else _parsed(options or ())
+    for option in options:
+        _refuse_unread(option, config)
     try:
-        config.merge_from_dict(options or {})
+        config.merge_from_dict(options)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
     if 'model' not in config:
         raise ValueError(f'A config must describe a model, and "{path}" has no "model": it may be a part for _base_.')
+    _check_old_ways(config, path)
     if config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / path.stem)
     return config
 
 
+def _check_old_ways(config: Config, path: Path) -> None:
+    """Refuses two names of a loop, and lets a config of version 0.1 register the components."""
+    if {'type', 'by_epoch'} <= set(config.get('train_cfg') or ()):
+        raise ValueError(
+            f'train_cfg of "{path}" names its loop by "type" ({config.train_cfg.type}) and by "by_epoch": leave '
+            '"by_epoch" out, or write _delete_=True to name the loop anew.'
+        )
+    imports = config.get('custom_imports', {}).get('imports', [])
+    imports = [imports] if isinstance(imports, str) else imports
+    if 'dyconv_pose' in imports:
+        new = 'dyconv_pose.registration'
+        config.custom_imports.imports = [new if name == 'dyconv_pose' else name for name in imports]
+        message = f'custom_imports of "{path}" names dyconv_pose, which registers nothing since version 0.2: '
+        print_log(f'{message}replaced by {new}.', logger='current', level=logging.WARNING)
+
+
+def _parsed(pairs: Sequence[str]) -> dict:
+    """The overrides of a command line."""
+    for pair in pairs:
+        if '=' not in pair:
+            raise ValueError(f'--cfg-options must be of the form KEY=VALUE, got "{pair}".')
+    namespace = argparse.Namespace()
+    DictAction([], 'options', nargs='+')(None, namespace, list(pairs))
+    return namespace.options
+
+
+def _refuse_unread(option: str, config: Config) -> None:
+    """Raises a ValueError for an override of something that nothing reads, with the places that it may be meant for."""
+    for parent, known in _READ.items():
+        name = option.removeprefix(parent).partition('.')[0]
+        if not option.startswith(parent) or name in known:
+            continue
+        rest, paths = option.removeprefix(parent + name), [path for path in _paths(config) if path.endswith(f'.{name}')]
+        meant = [path + rest for path in paths if path.partition('.')[0] in _READ['']][:3]
+        meant = meant or [parent + one for one in get_close_matches(name, known, 1)]
+        raise ValueError(
+            f'The option "{option}" has no effect, since nothing reads "{parent}{name}" once the config file is read: '
+            + (f'did you mean {" or ".join(meant)}?' if meant else 'leave it out.')
+        )
+
+
+def _paths(part: object, before: str = '') -> Iterator[str]:
+    """The dotted keys of everything within a config."""
+    pairs = part.items() if isinstance(part, (dict, Config)) else enumerate(part if isinstance(part, list) else [])
+    for key, value in pairs:
+        yield f'{before}{key}'
+        yield from _paths(value, f'{before}{key}.')
+
+
+def use_ground_truth_boxes(config: Config) -> Config:
+    """Makes validation and test take the annotated boxes instead of a detector's; returns the config."""
+    for _, dataset in split_datasets(config, ('val', 'test')):
+        dataset['bbox_file'] = ''
+    return config
+
+
 def build_model(config: Config) -> nn.Module:
-    """Builds the network of a config, with random weights.
-
-    A ``data_preprocessor`` beside the model, as MMPretrain has it, becomes the model's, as in MMEngine's runner.
-
-    Raises:
-        ValueError: The config has a wrong key, an unknown type or a value out of range, or an input size that the
-            network cannot take.
-    """
+    """Builds the network of a config, with random weights; raises a ValueError where that cannot be done."""
     init_default_scope(config.get('default_scope', 'mmpose'))
     model = config.model.copy()
-    if config.get('data_preprocessor') is not None:
+    if config.get('data_preprocessor') is not None:  # beside the model, as MMPretrain has it
         model.setdefault('data_preprocessor', config.data_preprocessor)
     try:
         built = MODELS.build(model)

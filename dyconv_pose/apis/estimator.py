@@ -1,6 +1,7 @@
 """A pose estimator from a config and a checkpoint."""
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmpose.codecs import MSRAHeatmap
 from mmpose.models.heads import HeatmapHead
 from torch import nn
 
+from dyconv_pose.datasets.check import datasets_within
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
 from dyconv_pose.engine.memory_format import use_channels_last
 from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
@@ -25,19 +27,24 @@ from .config import build_model, load_config
 _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInputs')
 
 
-class MMPoseModel:
-    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapModel` does not know.
+#: Steps that work on annotations alone, which images to infer on do not have.
+_ANNOTATION_STEPS = ('KeypointConverter', 'SingleHandConverter', 'GenerateTarget')
 
-    Args:
-        model: The pose estimator.
-        config: Its config, whose test pipeline is used.
-        metainfo: The dataset's, as MMPose parses it.
-    """
+
+class MMPoseModel:
+    """MMPose's own test pipeline and prediction, for codecs and pipelines that :class:`HeatmapModel` does not know."""
 
     def __init__(self, model: nn.Module, config: Config, metainfo: dict) -> None:
         self.model, self.metainfo = model, metainfo
         self.keypoint_set = keypoint_set_of_metainfo(metainfo)
         self.pipeline = Compose(config.test_dataloader.dataset.pipeline)
+        try:
+            self.prepare(np.zeros((64, 64, 3), dtype=np.uint8), np.array([[0, 0, 64, 64]], dtype=np.float32))
+        except KeyError as error:
+            raise ValueError(
+                f'A step of the pipeline in test_dataloader needs {error}, and images to infer on have no annotations: '
+                'take it out.'
+            ) from error
 
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[dict], np.ndarray]:
         """Runs the pipeline for each person; see :meth:`HeatmapModel.prepare`."""
@@ -72,13 +79,13 @@ def load_estimator(
     """Loads a pose network for use on images.
 
     Args:
-        config: The config file, or the config.
+        config: The config, or its file.
         checkpoint: The weights; ``None`` leaves them random, for tests.
-        device: Where the network runs, such as ``'cpu'`` or ``'cuda:0'``.
+        device: Such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.
         flip_test: Whether to average with the mirror image; ``None`` does as the config says.
-        detector: Finds the persons of an image without boxes. By default OpenCV's HOG detector, and the whole image
-            where that finds nobody.
+        detector: Finds the persons of images without boxes, by default as ``'hog'`` of
+            :func:`~dyconv_pose.inference.load_detector`.
         keep_heatmaps: Whether results carry heatmaps.
         trust: Whether the checkpoint may run code while it is read.
 
@@ -99,9 +106,12 @@ def load_model(
     trust: bool = False,
 ) -> HeatmapModel | MMPoseModel:
     """Loads a pose network with its preprocessing and decoding; see :func:`load_estimator`."""
-    config = config.copy() if isinstance(config, Config) else load_config(config)
+    config = deepcopy(config) if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')
+    if not config.get('test_dataloader'):
+        raise ValueError('Inference prepares images as tests do, and the config has no test_dataloader: add it.')
+    config = unwrapped(config)
     test_cfg = config.model.setdefault('test_cfg', {})
     if flip_test is not None:
         test_cfg.flip_test = flip_test
@@ -133,7 +143,28 @@ def load_model(
 
 def keypoint_set_of_config(config: str | Path | Config) -> KeypointSet:
     """The keypoints of a config's dataset; a ValueError where it names none."""
-    return keypoint_set_of_metainfo(_metainfo(config if isinstance(config, Config) else load_config(config)))
+    config = config if isinstance(config, Config) else load_config(config)
+    return keypoint_set_of_metainfo(_metainfo(unwrapped(config)))
+
+
+def unwrapped(config: Config) -> Config:
+    """A config whose test set prepares single images: a plain dataset in place of one that is made of others.
+
+    Of those within it is the first, with the metainfo of the outermost that has some, and the steps of all pipelines
+    that do not work on annotations alone.
+    """
+    config, metainfo, steps = config.copy(), None, []
+    within = [config.test_dataloader.dataset] if config.get('test_dataloader') else []
+    while within:
+        dataset = within[0]
+        metainfo = metainfo or dataset.get('metainfo')
+        steps = [*(dataset.get('pipeline') or []), *steps]  # the inner ones come first
+        within = datasets_within(dataset)
+    if steps:
+        plain = {**dataset, 'pipeline': [step for step in steps if step['type'] not in _ANNOTATION_STEPS]}
+        plain |= {'metainfo': metainfo} if metainfo else {}
+        config.test_dataloader = {**config.test_dataloader, 'dataset': plain}
+    return config
 
 
 def keypoint_set_of_metainfo(metainfo: dict) -> KeypointSet:

@@ -6,16 +6,11 @@ import numpy as np
 
 from dyconv_pose.inference import Boxes, Image
 
-from .guard import inert_loading
+from .checkpoint import weights_only
 
 
 class MMDetDetector:
-    """A detector whose class 0 is a person.
-
-    Args:
-        model: A detector of ``mmdet.apis.init_detector``.
-        threshold: Persons that score less, 0 to 1, are dropped.
-    """
+    """A detector of ``mmdet.apis.init_detector`` whose class 0 is a person; those that score less are dropped."""
 
     def __init__(self, model: object, threshold: float = 0.4) -> None:
         self.model, self.threshold = model, threshold
@@ -26,8 +21,7 @@ class MMDetDetector:
 
         Raises:
             ImportError: MMDetection is not installed.
-            ValueError: The name has another form, or the checkpoint is not trusted (``trust``) and needs more than
-                weights-only unpickling.
+            ValueError: The name has another form, or the checkpoint would have to be trusted.
         """
         parts = name.split(':', 2)
         if len(parts) != 3 or not all(parts):
@@ -39,7 +33,7 @@ class MMDetDetector:
             )
         from mmdet.apis import init_detector
 
-        with inert_loading(trust):
+        with weights_only(trust):
             return cls(init_detector(parts[1], parts[2], device=device), threshold)
 
     def find(self, image: Image) -> Boxes:

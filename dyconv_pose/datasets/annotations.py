@@ -1,209 +1,159 @@
-"""COCO keypoint annotations as arrays, so that rules about 150,000 persons take milliseconds.
+"""COCO annotations as arrays, so that rules about 150,000 persons take milliseconds; and what a broken rule is.
 
 Letters: N annotations, I images, K keypoints.
 """
 
-import gc
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from .findings import Finding, file_error, finding
+from dyconv_pose.files import read_json
 
 #: States of a value in an annotation.
 PRESENT, ABSENT, MALFORMED = 0, 1, 2
 
-_IMAGE_KEYS = {'id': int, 'file_name': str, 'width': (int, float), 'height': (int, float)}
-_ANNOTATION_KEYS = {'id': int, 'image_id': int, 'category_id': int}
+_NUMBER = (int, float)
+_KINDS = {int: 'an integer', str: 'text', list: 'a list', _NUMBER: 'a number'}
+_IMAGE = {'id': int, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER}
+_ANNOTATION = {'id': int, 'image_id': int, 'category_id': int}
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One rule that one file breaks: how often, and at which places first (``unit`` says what a place is)."""
+
+    rule: str
+    message: str
+    count: int = 1
+    examples: tuple = ()
+    unit: str = 'annotation'
+    severity: str = 'error'  # or 'warning', in the report of check_dataset.py
+    file: str = ''
+    split: str = ''
+
+    @property
+    def sentence(self) -> str:
+        """How often, what, and where first."""
+        more = ', ...' if self.count > len(self.examples) else ''
+        places = f' ({self.unit} {", ".join(map(str, self.examples))}{more})' if self.examples else ''
+        return f'{self.count:,} {self.message}{places}' if self.examples else self.message
+
+
+def findings_of(broken: Iterable[tuple]) -> list[Finding]:
+    """The findings of rules: tuples of name, message, places (``None``: the whole file), and the unit of a place."""
+    found = []
+    for rule, message, places, *unit in broken:
+        if places is None:
+            found.append(Finding(rule, message))
+        elif len(places):
+            examples = tuple(place.item() if hasattr(place, 'item') else place for place in places[:5])
+            found.append(Finding(rule, message, len(places), examples, *unit))
+    return found
+
+
 class AnnotationTable:
-    """The annotations of one file; numbers are NaN where a value is absent or malformed.
-
-    Attributes:
-        categories: The file's list of categories.
-        file_names: I names.
-        image_ids: (I,) int64.
-        image_sizes_wh: (I, 2) float64, pixels.
-        ids: (N,) int64.
-        image_rows: (N,) int64, which image each annotation is of, -1 where it is none of the file's.
-        category_ids: (N,) int64.
-        boxes_xywh: (N, 4) float64, pixels; ``box_states`` (N,) says what is present.
-        keypoints: (N, K, 3) float64: x, y, visibility; ``keypoint_states`` (N,); a list of another length is malformed.
-        areas: (N,) float64; ``area_states`` (N,).
-        num_labelled: (N,) float64, the annotated number of labelled keypoints; ``num_labelled_states`` (N,).
-        is_crowd: (N,) float64; ``is_crowd_states`` (N,).
-    """
-
-    categories: list
-    file_names: list[str]
-    image_ids: np.ndarray
-    image_sizes_wh: np.ndarray
-    ids: np.ndarray
-    image_rows: np.ndarray
-    category_ids: np.ndarray
-    boxes_xywh: np.ndarray
-    box_states: np.ndarray
-    keypoints: np.ndarray
-    keypoint_states: np.ndarray
-    areas: np.ndarray
-    area_states: np.ndarray
-    num_labelled: np.ndarray
-    num_labelled_states: np.ndarray
-    is_crowd: np.ndarray
-    is_crowd_states: np.ndarray
-
-    @property
-    def labelled(self) -> np.ndarray:
-        """(N, K) bool: which keypoints have a visibility above zero."""
-        return self.keypoints[..., 2] > 0
-
-    @property
-    def is_person(self) -> np.ndarray:
-        """(N,) bool: whether the annotation is a person to learn from or to score: no crowd, some labelled point."""
-        return self.labelled.any(axis=1) & ~(self.is_crowd > 0)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Holds the garbage collector, which doubles the time of building millions of lists."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def read_json(path: Path) -> tuple[object, list[Finding]]:
-    """The content of a JSON file, or why there is none."""
-    try:
-        with path.open(encoding='utf-8') as file, _no_collection():
-            return json.load(file), []
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        return None, file_error('json', f'the file is no valid JSON: {error}')
-    except OSError as error:
-        return None, file_error('json', f'the file cannot be read: {error.strerror}')
-
-
-def read_annotations(path: Path, num_keypoints: int) -> tuple[AnnotationTable | None, list[Finding]]:
-    """Reads a COCO annotation file.
+    """The annotations of one file.
 
     Args:
-        path: The file.
-        num_keypoints: K, of the data set's metadata.
+        content: What the file holds; :func:`form_errors` finds nothing in it.
+        num_keypoints: K, of the dataset's metadata.
 
-    Returns:
-        The table, or ``None`` where the file has not the form of COCO's, and what is wrong with the form.
+    Attributes:
+        ids: (N,) int64; also ``category_ids``, and ``image_rows``, -1 where the file does not list the image.
+        image_ids: (I,) int64; also ``file_names``, and ``image_sizes_wh`` (I, 2) in pixels.
+        sizes_wh: (N, 2), the size of each annotation's image, NaN where unknown.
+        numbers: By key, float64, NaN where not present: bbox (N, 4) as x, y, width, height in pixels; keypoints
+            (N, K, 3) as x, y, visibility; area, num_keypoints and iscrowd (N,). ``states`` has (N,) by the same keys.
+        labelled: (N, K) bool, which keypoints have a visibility above zero.
+        is_person: (N,) bool, who can be learnt from or scored: no crowd, some labelled keypoint.
     """
-    with _no_collection():
-        content, findings = read_json(path)
-        findings = findings or _form_findings(content)
-        return (None if findings else _table(content, num_keypoints)), findings
 
+    def __init__(self, content: dict, num_keypoints: int) -> None:
+        images, annotations, self.categories = content['images'], content['annotations'], content['categories']
+        self.file_names = [image['file_name'] for image in images]
+        self.image_ids = np.array([image['id'] for image in images], np.int64)
+        self.image_sizes_wh = np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2)
+        self.ids, image_ids, self.category_ids = (
+            np.array([annotation[key] for annotation in annotations], np.int64) for key in _ANNOTATION
+        )
+        self.image_rows = self.rows_of(image_ids.tolist())
+        self.sizes_wh = self.sizes_of(self.image_rows)
+        self.numbers, self.states = {}, {}
+        widths = {'keypoints': 3 * num_keypoints, 'bbox': 4, 'area': None, 'num_keypoints': None, 'iscrowd': None}
+        for key, width in widths.items():
+            values = [annotation.get(key) for annotation in annotations]
+            self.numbers[key], self.states[key] = number_rows(values, width)
+        self.numbers['keypoints'] = self.numbers['keypoints'].reshape(-1, num_keypoints, 3)
+        self.labelled = self.numbers['keypoints'][..., 2] > 0
+        self.is_person = self.labelled.any(axis=1) & ~(self.numbers['iscrowd'] > 0)
 
-def _form_findings(content: object) -> list[Finding]:
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        return file_error('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')
-    for part in ('images', 'annotations', 'categories'):
-        if not isinstance(content.get(part), list):
-            return file_error('form', f'the file has no list "{part}", as COCO\'s format has')
-    findings = []
-    for part, keys in (('images', _IMAGE_KEYS), ('annotations', _ANNOTATION_KEYS)):
-        entries = content[part]
-        wrong = [row for row, entry in enumerate(entries) if not isinstance(entry, dict)]
-        findings += finding('form', 'error', f'entries of "{part}" are no dictionaries', wrong, 'position')
-        for key, kind in keys.items():
-            wrong = [
-                row
-                for row, entry in enumerate(entries)
-                if isinstance(entry, dict) and (not isinstance(entry.get(key), kind) or _too_big(entry[key]))
-            ]
-            expected = 'text' if kind is str else 'an integer' if kind is int else 'a number'
-            findings += finding('form', 'error', f'entries of "{part}" lack "{key}" as {expected}', wrong, 'position')
-    return findings
+    def rows_of(self, image_ids: Iterable[int]) -> np.ndarray:
+        """Which of the images these are, -1 for none."""
+        row_of_image = {image_id: row for row, image_id in enumerate(self.image_ids.tolist())}
+        return np.array([row_of_image.get(image_id, -1) for image_id in image_ids], np.int64)
 
+    def sizes_of(self, rows: np.ndarray) -> np.ndarray:
+        """The sizes (width, height) of images, NaN for the row -1."""
+        return np.vstack([self.image_sizes_wh, np.full((1, 2), np.nan)])[rows]
 
-def _too_big(value: object) -> bool:
-    return isinstance(value, int) and abs(value) >= 2**63
+    def ids_where(self, key: str, state: int) -> np.ndarray:
+        """The annotations whose value under a key is present, absent or malformed."""
+        return self.ids[self.states[key] == state]
 
-
-def _table(content: dict, num_keypoints: int) -> AnnotationTable:
-    images, annotations = content['images'], content['annotations']
-    image_ids = np.array([image['id'] for image in images], dtype=np.int64)
-    row_of_image = {image['id']: row for row, image in enumerate(images)}
-
-    def column(key: str, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        return number_rows([annotation.get(key) for annotation in annotations], width)
-
-    boxes, box_states = column('bbox', 4)
-    keypoints, keypoint_states = column('keypoints', 3 * num_keypoints)
-    areas, area_states = column('area')
-    num_labelled, num_labelled_states = column('num_keypoints')
-    is_crowd, is_crowd_states = column('iscrowd')
-    return AnnotationTable(
-        categories=content['categories'],
-        file_names=[image['file_name'] for image in images],
-        image_ids=image_ids,
-        image_sizes_wh=np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2),
-        ids=np.array([annotation['id'] for annotation in annotations], dtype=np.int64),
-        image_rows=np.array([row_of_image.get(annotation['image_id'], -1) for annotation in annotations], np.int64),
-        category_ids=np.array([annotation['category_id'] for annotation in annotations], dtype=np.int64),
-        boxes_xywh=boxes,
-        box_states=box_states,
-        keypoints=keypoints.reshape(-1, num_keypoints, 3),
-        keypoint_states=keypoint_states,
-        areas=areas,
-        area_states=area_states,
-        num_labelled=num_labelled,
-        num_labelled_states=num_labelled_states,
-        is_crowd=is_crowd,
-        is_crowd_states=is_crowd_states,
-    )
+    def has_persons(self) -> np.ndarray:
+        """(I,) bool: the images that are read where persons come from the annotations."""
+        return np.isin(np.arange(len(self.image_ids)), self.image_rows[self.is_person])
 
 
 def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Turns lists of numbers, some perhaps absent or malformed, into an array.
-
-    Args:
-        values: N lists of ``width`` numbers each, or N numbers where ``width`` is ``None``; ``None`` where absent.
-        width: How many numbers each is to have.
+    """Turns N lists of ``width`` numbers (or N numbers), some perhaps ``None`` or malformed, into an array.
 
     Returns:
         (N, width) or (N,) float64 with NaN in the rows that are not present, and (N,) int8 states.
     """
-    rows = [[value] for value in values] if width is None else values
-    length = 1 if width is None else width
-    states = np.fromiter(
-        (ABSENT if value is None else PRESENT if _has_length(row, length) else MALFORMED
-         for value, row in zip(values, rows, strict=True)),
-        np.int8, len(values),
-    )  # fmt: skip
+    rows, length, number = ([[v] for v in values], 1, {int, float}) if width is None else (values, width, {int, float})
+    states = np.array([ABSENT if value is None else MALFORMED for value in values], np.int8)
+    is_whole = [isinstance(row, list) and len(row) == length and number.issuperset(map(type, row)) for row in rows]
+    states[is_whole] = PRESENT
+    whole = [row for row, is_present in zip(rows, is_whole, strict=True) if is_present]
     numbers = np.full((len(values), length), np.nan)
-    present = np.flatnonzero(states == PRESENT)
-    whole = [rows[row] for row in present]
-    if set(map(type, chain.from_iterable(whole))) <= {int, float}:
-        wrong = []
-    else:
-        wrong = [place for place, row in enumerate(whole) if not {int, float}.issuperset(map(type, row))]
-    if wrong:
-        states[present[wrong]] = MALFORMED
-        present = np.flatnonzero(states == PRESENT)
-        whole = [rows[row] for row in present]
     try:
-        numbers[present] = np.fromiter(chain.from_iterable(whole), float, length * len(whole)).reshape(-1, length)
+        numbers[states == PRESENT] = np.fromiter(chain(*whole), float, length * len(whole)).reshape(-1, length)
     except OverflowError:  # an integer beyond every float
-        numbers[present] = [[float(min(max(number, -1e300), 1e300)) for number in row] for row in whole]
+        numbers[states == PRESENT] = [[float(min(max(number, -1e300), 1e300)) for number in row] for row in whole]
     return (numbers[:, 0] if width is None else numbers), states
 
 
-def _has_length(row: object, length: int) -> bool:
-    return isinstance(row, list) and len(row) == length
+def read_annotations(path: str | Path, num_keypoints: int) -> tuple[AnnotationTable | None, list[Finding]]:
+    """Reads a COCO annotation file: the table, or ``None`` and why the file has not COCO's form."""
+    try:
+        content = read_json(path, 'annotations')
+    except ValueError as error:
+        return None, [Finding('json', str(error).rstrip('.'))]
+    findings = form_errors(content)
+    return (None if findings else AnnotationTable(content, num_keypoints)), findings
+
+
+def form_errors(content: object) -> list[Finding]:
+    """What an annotation file lacks of COCO's form."""
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        return [Finding('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')]
+    for part in ('images', 'annotations', 'categories'):
+        if not isinstance(content.get(part), list):
+            return [Finding('form', f'the file has no list "{part}", as COCO\'s format has')]
+    images = entry_errors(content['images'], 'entries of "images"', _IMAGE)
+    return findings_of([*images, *entry_errors(content['annotations'], 'entries of "annotations"', _ANNOTATION)])
+
+
+def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
+    """Rules that the entries of a list are dictionaries with certain kinds of values."""
+    is_wrong = [not isinstance(entry, dict) for entry in entries]
+    yield 'form', f'{name} are no dictionaries', np.flatnonzero(is_wrong), 'position'
+    for key, kind in kinds.items() if not any(is_wrong) else ():
+        values = [entry.get(key) for entry in entries]
+        is_wrong = [not isinstance(value, kind) or (type(value) is int and abs(value) >= 2**63) for value in values]
+        yield 'form', f'{name} lack "{key}" as {_KINDS[kind]}', np.flatnonzero(is_wrong), 'position'

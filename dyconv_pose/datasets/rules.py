@@ -1,212 +1,215 @@
-"""The rules that keypoint annotations have to keep, each a function from the table of annotations to findings.
+"""The rules of COCO annotations, detections and results: whatever breaks one stops training, testing or scoring.
 
-What MMPose or the COCO evaluation would fail on, or would silently get wrong, is an error. What they skip or
-tolerate, and the real COCO has (points slightly outside, fractional boxes, persons without points), is none or a
-warning.
+An error is what MMPose or the COCO evaluation would fail on or silently get wrong. What they tolerate, as the real COCO
+has it, is a warning of ``tools/dataset_converters/check_dataset.py``. A rule yields its name, what is wrong, and where
+(:func:`~.annotations.findings_of`). Letters: N annotations or detections, I images, K keypoints.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
-from .annotations import ABSENT, MALFORMED, PRESENT, AnnotationTable
-from .findings import ERROR, WARNING, Finding, file_error, finding
-from .outside import FAR_SHARE, TOLERANCE, box_faults
+from dyconv_pose.files import read_json
 
-#: COCOeval's areas of medium and large persons, pixels squared.
-AREA_RANGES = (('(M)', 32**2, 96**2), ('(L)', 96**2, 1e10))
+from .annotations import ABSENT, MALFORMED, PRESENT, AnnotationTable, Finding, entry_errors, findings_of, number_rows
 
+#: The category that MMPose takes for persons in detections.
+PERSON_CATEGORY = 1
 
-@dataclass(frozen=True)
-class Context:
-    """What a file is checked against.
+#: Boxes and points outside by more than this share of the image, where most are, are of another format or size.
+FAR_SHARE = 0.1
 
-    Attributes:
-        keypoint_names: The K names of the data set's metadata, in order.
-        is_scored: Whether COCO AP is computed on the file, which needs more than training does.
-    """
-
-    keypoint_names: Sequence[str]
-    is_scored: bool
+_DETECTION = {'image_id': int, 'category_id': int, 'bbox': list, 'score': (int, float)}
+_RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int, float)}
 
 
-def check_table(table: AnnotationTable, context: Context) -> list[Finding]:
-    """Applies every rule; the gravest findings come first."""
-    findings = [found for rule in RULES for found in rule(table, context)]
-    return sorted(findings, key=lambda found: found.severity != ERROR)
+def check_annotations(table: AnnotationTable, keypoint_names: Sequence[str], is_scored: bool) -> list[Finding]:
+    """The errors of an annotation file, by the K names of the metadata; AP (``is_scored``) needs more than training."""
+    rules = _value_errors(table, is_scored), _place_errors(table), _category_errors(table, keypoint_names)
+    return findings_of(chain(*rules, _person_errors(table, is_scored)))
 
 
-def identities(table: AnnotationTable, context: Context) -> list[Finding]:
-    """Ids are unique, and every annotation is of a known image."""
-    findings = finding('duplicate-id', ERROR, 'annotation ids occur more than once', _repeated(table.ids), 'id')
-    findings += finding('duplicate-id', ERROR, 'image ids occur more than once', _repeated(table.image_ids), 'id')
-    lost = table.ids[table.image_rows < 0]
-    findings += finding('unknown-image', ERROR, 'annotations are of images that the file does not list', lost)
-    if context.is_scored:
-        zero = table.ids[table.ids == 0]
-        message = 'annotation has the id 0, whose match COCOeval takes for none: number them from 1'
-        findings += finding('id-zero', WARNING, message, zero)
-    return findings
+def truth_errors(table: AnnotationTable) -> list[Finding]:
+    """What the evaluator would fail on in annotations that results are scored against."""
+    missing = [('missing-bbox', 'annotations have no "bbox"', table.ids_where('bbox', ABSENT))]
+    return findings_of(chain(_value_errors(table, is_scored=False), missing, _skeleton_errors(table.categories)))
 
 
-def _repeated(ids: np.ndarray) -> np.ndarray:
-    values, counts = np.unique(ids, return_counts=True)
-    return values[counts > 1]
-
-
-def categories(table: AnnotationTable, context: Context) -> list[Finding]:
-    """The categories are listed, name the metadata's keypoints, and persons are of one of them."""
-    known = [entry for entry in table.categories if isinstance(entry, dict) and isinstance(entry.get('id'), int)]
-    ids = [entry['id'] for entry in known]
-    lost = table.ids[~np.isin(table.category_ids, ids)]
-    findings = finding('category', ERROR, 'annotations are of a category that the file does not list', lost)
-    used = set(np.unique(table.category_ids[table.is_person]).tolist())
-    if len(used) > 1:
-        message = 'categories have persons, and all are taken for the same one'
-        findings += finding('category', WARNING, message, sorted(used), 'category')
-    if context.is_scored and used and 1 not in used:
-        message = 'category has the persons; detections count as category 1 and would not match them'
-        findings += finding('category', WARNING, message, sorted(used), 'category')
-    for entry in known:
-        if entry['id'] in table.category_ids and isinstance(entry.get('keypoints'), list):
-            findings += _names(entry, context)
-    return findings
-
-
-def _names(category: dict, context: Context) -> list[Finding]:
-    given = [str(name).lower().replace(' ', '_').replace('-', '_') for name in category['keypoints']]
-    expected = [name.lower() for name in context.keypoint_names]
-    if given == expected or not given:
-        return []
-    if len(given) != len(expected):
-        message = f"the file's category has {len(given)} keypoints, the config's metadata {len(expected)}"
-        return file_error('keypoint-names', message)
-    place = next(k for k in range(len(given)) if given[k] != expected[k])
-    message = (
-        f'the file\'s category calls keypoint {place} "{given[place]}", the config\'s metadata "{expected[place]}"'
+def _value_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
+    num = table.labelled.shape[1]
+    forms = dict(
+        keypoints=f'the {num} keypoints of the metadata, {3 * num} numbers x, y, v', bbox='x, y, width, height'
     )
-    if sorted(given) == sorted(expected):
-        return file_error('keypoint-names', f'{message}: they are in another order')
-    return [Finding('keypoint-names', WARNING, message)]
+    for key, state in table.states.items():
+        absent = table.ids_where(key, ABSENT)
+        if key in forms and 0 < len(absent) == len(table.ids):
+            yield f'no-{key}', f'no annotation has "{key}": is it a file of persons with {num} keypoints each?', None
+        elif key not in forms and is_scored:
+            yield f'missing-{key}', f'annotations have no "{key}", which COCO AP needs', absent
+        form = forms.get(key, 'one number')
+        yield f'{key}-form', f'annotations have "{key}" in another form than {form}', table.ids_where(key, MALFORMED)
+        numbers = table.numbers[key]
+        is_finite = np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
+        yield 'not-finite', f'annotations have "{key}" that is not finite', table.ids[(state == PRESENT) & ~is_finite]
+    for name, ids in (('annotation', table.ids), ('image', table.image_ids)):
+        values, counts = np.unique(ids, return_counts=True)
+        yield 'duplicate-id', f'{name} ids occur more than once', values[counts > 1], 'id'
+    message = 'annotations are of images that the file does not list'
+    yield 'unknown-image', message, table.ids[table.image_rows < 0]
 
 
-def keypoints(table: AnnotationTable, context: Context) -> list[Finding]:
-    """Every person has the metadata's number of keypoints, finite and within the image."""
-    num = len(context.keypoint_names)
-    absent = table.ids[table.keypoint_states == ABSENT]
-    if 0 < len(absent) == len(table.ids):
-        message = f'no annotation has "keypoints": are these box or mask annotations, instead of {num} keypoints each?'
-        return file_error('no-keypoints', message)
-    message = 'annotations have no "keypoints" and are left out'
-    findings = finding('missing-keypoints', WARNING, message, absent)
-    wrong = table.ids[table.keypoint_states == MALFORMED]
-    message = f"annotations do not have the {num} keypoints of the config's metadata, as {3 * num} numbers x, y, v"
-    findings += finding('keypoint-count', ERROR, message, wrong)
-    present = table.keypoint_states == PRESENT
-    infinite = present & ~np.isfinite(table.keypoints).all(axis=(1, 2))
-    findings += finding('not-finite', ERROR, 'annotations have keypoints that are not finite', table.ids[infinite])
-    negative = (table.keypoints[..., 2] < 0).any(axis=1)
-    findings += finding('visibility', ERROR, 'annotations have a negative visibility', table.ids[negative])
-    odd = (present[:, None] & (table.keypoints[..., 2] >= 0) & ~np.isin(table.keypoints[..., 2], (0, 1, 2))).any(axis=1)
-    findings += finding('visibility', WARNING, 'annotations have a visibility other than 0, 1, 2', table.ids[odd])
-    return findings + _points_outside(table)
-
-
-def _points_outside(table: AnnotationTable) -> list[Finding]:
-    sizes = _sizes(table)[:, None]
-    beyond = np.maximum(-table.keypoints[..., :2], table.keypoints[..., :2] - sizes)  # (N, K, 2) pixels
-    outside = table.labelled & (beyond > TOLERANCE).any(axis=2)
-    far = table.labelled & (beyond > FAR_SHARE * sizes).any(axis=2)
-    persons = table.ids[outside.any(axis=1)]
+def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
+    is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
+    yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
+    is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
+    yield 'visibility', 'annotations have a negative visibility', table.ids[is_negative]
+    far = (points_beyond(table) > FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
     if far.sum() > 0.5 * table.labelled.sum():
         message = 'annotations have keypoints outside the image, and most points are: are they pixels of these images?'
-        return finding('keypoints-outside', ERROR, message, persons)
-    return finding('keypoints-outside', WARNING, 'annotations have labelled keypoints outside the image', persons)
+        yield 'keypoints-outside', message, table.ids[far.any(axis=1)]
+    boxes = table.numbers['bbox']
+    negative, away, far, _ = box_faults(boxes, table.sizes_wh)
+    yield 'box-size', 'boxes have a negative width or height', table.ids[negative]
+    yield 'box-outside', 'boxes lie outside their image', table.ids[away]
+    finite = boxes[np.isfinite(boxes).all(axis=1)]
+    if far.sum() > 0.5 * max(len(finite), 1):
+        message = 'boxes reach far outside their image, most of all: are they x, y, width, height in pixels?'
+        yield 'box-outside', message, table.ids[far]
+    elif len(finite) and finite.max() <= 1:
+        yield 'box-unit', 'every box is smaller than one pixel: boxes are in pixels, not shares', None
 
 
-def boxes(table: AnnotationTable, context: Context) -> list[Finding]:
-    """Every person has a box (x, y, width, height) that meets the image."""
-    absent = table.ids[table.box_states == ABSENT]
-    if 0 < len(absent) == len(table.ids):
-        return file_error('no-boxes', 'no annotation has a "bbox"')
-    findings = finding('missing-box', WARNING, 'annotations have no "bbox" and are left out', absent)
-    wrong = table.ids[table.box_states == MALFORMED]
-    findings += finding('box-form', ERROR, 'boxes are not four numbers x, y, width, height', wrong)
-    finite = np.isfinite(table.boxes_xywh).all(axis=1)
-    infinite = table.ids[(table.box_states == PRESENT) & ~finite]
-    findings += finding('not-finite', ERROR, 'boxes have numbers that are not finite', infinite)
-    negative, empty, away, far, out = box_faults(table.boxes_xywh, _sizes(table))
-    findings += finding('box-size', ERROR, 'boxes have a negative width or height', table.ids[negative])
-    findings += finding('box-size', WARNING, 'boxes have no width or no height and are left out', table.ids[empty])
-    findings += finding('box-outside', ERROR, 'boxes lie outside their image', table.ids[away])
-    message = 'boxes reach far outside their image, most of all: are they x, y, width, height in pixels?'
+def points_beyond(table: AnnotationTable) -> np.ndarray:
+    """(N, K, 2): pixels by which labelled keypoints lie outside their image, NaN for others."""
+    points = np.where(table.labelled[..., None], table.numbers['keypoints'][..., :2], np.nan)
+    return np.maximum(-points, points - table.sizes_wh[:, None])
+
+
+def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Which boxes (N, 4) have a fault, by the sizes (N, 2) of their images, NaN where unknown.
+
+    Returns:
+        (N,) bool: of a negative extent, wholly outside, outside by more than a tenth of the image; and (N, 2) pixels by
+        which boxes of a positive extent reach outside, NaN for others.
+    """
+    start, end = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
+    is_sized = (boxes_xywh[:, 2:] > 0).all(axis=1)
+    beyond = np.where(is_sized[:, None], np.maximum(-start, end - sizes_wh), np.nan)
+    away = is_sized & ((end <= 0) | (start >= sizes_wh)).any(axis=1)
+    return (boxes_xywh[:, 2:] < 0).any(axis=1), away, (beyond > FAR_SHARE * sizes_wh).any(axis=1), beyond
+
+
+def _category_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
+    known = [entry for entry in table.categories if isinstance(entry, dict) and isinstance(entry.get('id'), int)]
+    lost = table.ids[~np.isin(table.category_ids, [entry['id'] for entry in known])]
+    yield 'category', 'annotations are of a category that the file does not list', lost
+    expected = [name.lower() for name in keypoint_names]
+    for entry in known:
+        given = names_of(entry) if entry['id'] in table.category_ids else []
+        if given and len(given) != len(expected):
+            message = f"the file's category has {len(given)} keypoints, the config's metadata {len(expected)}"
+            yield 'keypoint-names', message, None
+        elif given != expected and sorted(given) == sorted(expected):
+            place = next(k for k in range(len(given)) if given[k] != expected[k])
+            message = f'the file\'s category calls keypoint {place} "{given[place]}", the config\'s metadata '
+            yield 'keypoint-names', f'{message}"{expected[place]}": they are in another order', None
+
+
+def names_of(category: dict) -> list[str]:
+    """The names of a category's keypoints, written as MMPose writes them."""
+    names = category.get('keypoints')
+    return [str(name).lower().replace(' ', '_').replace('-', '_') for name in names] if isinstance(names, list) else []
+
+
+def _skeleton_errors(categories: list) -> Iterator[tuple]:
+    for category in categories:
+        if not isinstance(category, dict) or not isinstance(category.get('id'), int):
+            yield 'category', 'a category is no dictionary with an integer "id"', None
+            continue
+        links = category.get('skeleton') or []
+        if not isinstance(links, list) or any(not isinstance(k, list) or [*map(type, k)] != [int, int] for k in links):
+            yield 'skeleton', 'a skeleton is not made of pairs of keypoint numbers', None
+
+
+def usable_persons(table: AnnotationTable) -> np.ndarray:
+    """(N,) bool: persons with a box, a labelled keypoint and a listed image."""
+    has_box = (table.numbers['bbox'][:, 2:] > 0).all(axis=1)
+    return table.is_person & has_box & (table.image_rows >= 0) & ~(table.numbers['num_keypoints'] == 0)
+
+
+def _person_errors(table: AnnotationTable, is_scored: bool) -> Iterator[tuple]:
+    if not usable_persons(table).any():
+        result = 'AP would be -1' if is_scored else 'nothing can be learnt'
+        yield 'no-persons', f'no person has a box and a labelled keypoint, so {result}', None
+
+
+def missing_images(table: AnnotationTable, folder: Path, is_needed: np.ndarray) -> list[Finding]:
+    """The images that are needed, (I,) bool, and not in the folder, which is listed once: look-ups are slow."""
+    listed = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    needed = [name for name, is_one in zip(table.file_names, is_needed.tolist(), strict=True) if is_one]
+    missing = [name for name in needed if name not in listed and not ('/' in name and (folder / name).is_file())]
+    return findings_of([('missing-image', f'image files are missing in "{folder}"', missing, 'file')])
+
+
+def check_detections(path: str | Path, table: AnnotationTable | None) -> list[Finding]:
+    """The errors of a file of detected boxes, against the annotations of the same images (``None``: the file alone).
+
+    The file is a list of dictionaries with ``image_id``, ``category_id``, ``bbox`` (x, y, width, height) and ``score``.
+    """
+    try:
+        return detection_errors(read_json(path, 'detections'), table)
+    except ValueError as error:
+        return [Finding('json', str(error).rstrip('.'))]
+
+
+def detection_errors(content: object, table: AnnotationTable | None = None) -> list[Finding]:
+    """As :func:`check_detections`, of what the file holds."""
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        kind = type(content).__name__
+        return [Finding('form', f'the detector boxes must be a list of dictionaries, the file holds a {kind}')]
+    if form := findings_of(entry_errors(content, 'detections', _DETECTION)):
+        return form
+    places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == PERSON_CATEGORY], int)
+    if not len(places):
+        return [Finding('no-persons', f'no detection is of category {PERSON_CATEGORY}, a person')]
+    return findings_of(_detection_errors([content[place] for place in places], places, table))
+
+
+def _detection_errors(entries: list[dict], places: np.ndarray, table: AnnotationTable | None) -> Iterator[tuple]:
+    boxes, states = number_rows([entry['bbox'][:4] for entry in entries], 4)
+    yield 'box-form', 'detections have no four numbers as box', places[states != PRESENT], 'position'
+    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(number_rows([entry['score'] for entry in entries])[0])
+    message = 'detections have a box or score that is not finite'
+    yield 'not-finite', message, places[(states == PRESENT) & ~finite], 'position'
+    rows, sizes = np.zeros(len(entries), int), np.full((len(entries), 2), np.inf)
+    if table is not None:
+        rows = table.rows_of(entry['image_id'] for entry in entries)
+        sizes = table.sizes_of(rows)
+    message = 'detections are in images that the annotations do not list'
+    yield 'unknown-image', message, places[rows < 0], 'position'
+    negative, away, far, _ = box_faults(boxes, sizes)
+    yield 'box-size', 'detections have a negative width or height', places[negative], 'position'
     if far.sum() > 0.5 * max(finite.sum(), 1):
-        return findings + finding('box-outside', ERROR, message, table.ids[far])
-    if finite.any() and table.boxes_xywh[finite].max() <= 1:
-        return findings + file_error('box-unit', 'every box is smaller than one pixel: boxes are in pixels, not shares')
-    return findings + finding('box-outside', WARNING, 'boxes reach beyond the border of their image', table.ids[out])
+        message = 'detections lie far outside their image: are the boxes x, y, width, height in pixels?'
+        yield 'box-outside', message, places[away | far], 'position'
 
 
-def numbers(table: AnnotationTable, context: Context) -> list[Finding]:
-    """Areas, crowd flags and counts of labelled keypoints are there and agree."""
-    persons = table.is_person
-    severity = ERROR if context.is_scored else WARNING
-    findings = []
-    for key, states in (
-        ('area', table.area_states),
-        ('num_keypoints', table.num_labelled_states),
-        ('iscrowd', table.is_crowd_states),
-    ):
-        message = f'annotations have no "{key}", which {"COCO AP needs" if context.is_scored else "is derived"}'
-        if context.is_scored or key == 'area':
-            findings += finding(f'missing-{key}', severity, message, table.ids[states == ABSENT])
-        message = f'annotations have an "{key}" that is no number'
-        findings += finding(f'{key}-form', ERROR, message, table.ids[states == MALFORMED])
-    message = 'areas are not finite'
-    unbounded = (table.area_states == PRESENT) & ~np.isfinite(table.areas)
-    findings += finding('not-finite', ERROR, message, table.ids[unbounded])
-    message = 'persons have an area of zero or less, so that no prediction can match them'
-    findings += finding('zero-area', WARNING, message, table.ids[persons & (table.areas <= 0)])
-    usable = (table.keypoint_states == PRESENT) & (table.num_labelled_states == PRESENT)
-    wrong = table.ids[usable & (table.num_labelled != table.labelled.sum(axis=1))]
-    message = 'annotations have a "num_keypoints" that is not the number of their labelled keypoints'
-    findings += finding('num-keypoints', WARNING, message, wrong)
-    sizes = table.image_sizes_wh
-    message = 'images have no positive, finite width and height'
-    wrong = table.image_ids[~(np.isfinite(sizes) & (sizes > 0)).all(axis=1)]
-    return findings + finding('image-size', ERROR, message, wrong, 'image')
+def result_errors(rows: object, image_ids: set[int], num_keypoints: int) -> list[Finding]:
+    """The errors of COCO keypoint results, a list of ``image_id``, ``category_id``, ``keypoints`` and ``score``."""
+    if not isinstance(rows, list):
+        return [Finding('form', f'the results must be a list of persons, the file holds a {type(rows).__name__}')]
+    form = findings_of(entry_errors(rows, 'results', _RESULT))
+    return form or findings_of(_result_errors(rows, image_ids, num_keypoints))
 
 
-def persons(table: AnnotationTable, context: Context) -> list[Finding]:
-    """There is somebody, and for AP somebody of either size."""
-    usable = table.is_person & (table.boxes_xywh[:, 2:] > 0).all(axis=1) & (table.image_rows >= 0)
-    usable &= ~(table.num_labelled == 0)
-    if not usable.any():
-        result = 'AP would be -1' if context.is_scored else 'nothing can be learnt'
-        return file_error('no-persons', f'no person has a box and a labelled keypoint, so {result}')
-    findings = []
-    for name, smallest, largest in AREA_RANGES if context.is_scored else ():
-        # COCOeval takes both ends of a range
-        if not (usable & (table.areas >= smallest) & (table.areas <= largest)).any():
-            extent = f'{smallest} to {largest:.0f}' if largest < 1e10 else f'{smallest} or more'
-            scores = f'AP {name} and AR {name}'
-            message = f'no labelled person has an area of {extent} pixels: {scores} will be -1, which means undefined'
-            findings.append(Finding('area-range', WARNING, message))
-    return findings
-
-
-def _sizes(table: AnnotationTable) -> np.ndarray:
-    """(N, 2): the size of each annotation's image, NaN where it is unknown."""
-    sizes = np.vstack([table.image_sizes_wh, np.full((1, 2), np.nan)])
-    return sizes[table.image_rows]
-
-
-RULES: tuple[Callable[[AnnotationTable, Context], list[Finding]], ...] = (
-    keypoints,
-    boxes,
-    identities,
-    categories,
-    numbers,
-    persons,
-)
+def _result_errors(rows: list[dict], image_ids: set[int], num_keypoints: int) -> Iterator[tuple]:
+    message = 'results are of other images: were they made with these annotations (infer.py --boxes or --ann-file)?'
+    yield 'unknown-image', message, sorted({row['image_id'] for row in rows} - image_ids), 'image'
+    has_boxes = any('bbox' in row for row in rows)
+    for key, length in (('keypoints', 3 * num_keypoints), ('score', 1), *((('bbox', 4),) if has_boxes else ())):
+        values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
+        numbers, states = number_rows(values, length)
+        is_wrong = (states != PRESENT) | ~(np.abs(numbers) < 1e30).all(axis=1)
+        yield f'{key}-form', f'results do not have {length} numbers as "{key}"', np.flatnonzero(is_wrong), 'position'

@@ -6,6 +6,8 @@ is imported only when it is asked for.
 
 from importlib import import_module
 
+from dyconv_pose.moved import getattr_of
+
 from .runtime import ExportedModel, load_exported, read_exported
 
 _NEED_TORCH = {'PoseNetwork': 'network', 'to_deploy': 'fold', 'export_onnx': 'export'}
@@ -15,5 +17,5 @@ __all__ = ['ExportedModel', 'PoseNetwork', 'export_onnx', 'load_exported', 'read
 
 def __getattr__(name: str) -> object:
     if name not in _NEED_TORCH:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return getattr_of(__name__)(name)
     return getattr(import_module(f'.{_NEED_TORCH[name]}', __name__), name)

@@ -1,9 +1,11 @@
 """Logs what the attention does while a network trains."""
 
 import math
+from functools import partial
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
@@ -34,9 +36,6 @@ class AttentionLogHook(Hook):
     larger (0 where all images have the same). Their means over the layers stand in the training log.
 
     Attach it by ``default_hooks = dict(attention=dict(type='AttentionLogHook', interval=50))``, in iterations.
-
-    Raises:
-        ValueError: The interval is not positive.
     """
 
     priority = 'NORMAL'
@@ -46,34 +45,28 @@ class AttentionLogHook(Hook):
             raise ValueError(f'interval must be at least 1 iteration, got {interval}.')
         self.interval = interval
         self._handles: list[RemovableHandle] = []
-        self._is_due = False
         self._found: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Looks into every dynamic layer from here on.
-
-        Raises:
-            ValueError: The network has none.
-        """
-        network = runner.model.module if hasattr(runner.model, 'module') else runner.model
-        for name, layer in dynamic_layers(network):
-            if layer.kernel_attention is not None:
-                self._handles.append(layer.kernel_attention.register_forward_hook(self._keep(name)))
-        if not self._handles:
+        """Raises a ValueError where there is nothing to log."""
+        if all(layer.kernel_attention is None for _, layer in dynamic_layers(runner.model)):
             raise ValueError(
                 'AttentionLogHook needs attention over kernels and this network has no dynamic layer with it: '
                 "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
             )
 
     def before_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
-        """Says whether this iteration is logged."""
-        self._is_due = (runner.iter + 1) % self.interval == 0
+        """Looks into every dynamic layer, where this iteration is logged."""
+        if (runner.iter + 1) % self.interval == 0:
+            network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            for name, layer in dynamic_layers(network):
+                if layer.kernel_attention is not None:
+                    self._handles.append(layer.kernel_attention.register_forward_hook(partial(self._keep, name)))
 
     def after_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
-        """Logs."""
-        if not self._is_due:
+        """Logs, and leaves the layers as they were."""
+        if not self._handles:
             return
-        self._is_due = False
         scalars, totals = {}, {'entropy': [], 'image_dependence': []}
         for name, pi in self._found.items():
             each = float(normalised_entropy(pi).mean())
@@ -84,17 +77,9 @@ class AttentionLogHook(Hook):
         for figure, values in totals.items():
             runner.message_hub.update_scalar(f'train/attention_{figure}', sum(values) / len(values))
         runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
-        self._found.clear()
-
-    def after_train(self, runner: Runner) -> None:
-        """Leaves the layers as they were."""
         for handle in self._handles:
             handle.remove()
-        self._handles.clear()
+        self._handles, self._found = [], {}
 
-    def _keep(self, name: str) -> object:
-        def hook(_module: nn.Module, _inputs: tuple, pi: Tensor) -> None:
-            if self._is_due:
-                self._found[name] = pi.detach().float()
-
-        return hook
+    def _keep(self, name: str, _module: nn.Module, _inputs: tuple, pi: Tensor) -> None:
+        self._found[name] = pi.detach().float()

@@ -1,4 +1,4 @@
-"""Memory that a process keeps for the next step in place of giving it back to the system and asking for it again."""
+"""Memory that a process keeps for the next step instead of giving it back to the system and asking for it again."""
 
 import ctypes
 import sys
@@ -15,14 +15,10 @@ _is_kept = False
 
 
 def keep_freed_memory() -> bool:
-    """Makes glibc keep the memory that is freed from now on, for as long as the process lives.
+    """Makes glibc keep the memory that is freed from now on; returns whether the C library is glibc.
 
-    By default it gives every large block back to the system when it is freed, and the system clears every page of it
-    when it is asked for again. A step of a network on a CPU frees and asks for all its features; at 256x192 that takes
-    as long as computing them.
-
-    Returns:
-        Whether it worked: there is nothing to set where the C library is not glibc.
+    By default it gives every large block back to the system, which clears every page when it is asked for again. A step
+    of a network on a CPU frees and asks for all its features; at 256x192 that takes as long as computing them.
     """
     global _is_kept
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
@@ -37,10 +33,7 @@ def is_freed_memory_kept() -> bool:
 
 @HOOKS.register_module()
 class KeepMemoryHook(Hook):
-    """Keeps the memory of one step for the next, for training on a CPU.
-
-    The process then holds the most memory that it ever needed until it ends. docs/operator.md has what it gains.
-    """
+    """Keeps the memory of one step for the next, for training on a CPU: as much as was ever needed."""
 
     priority = 'VERY_HIGH'
 

@@ -1,154 +1,199 @@
-"""Training loops that go on from a checkpoint as if they had not been stopped, also in the middle of an epoch.
+"""Training loops that resume from a checkpoint as if they had not been stopped, also in the middle of an epoch.
 
-MMEngine's loops restart an epoch from its beginning and draw new random numbers. These know how many batches of the
-pass over the data are done, have the sampler leave those out, and seed the generators before each iteration with a
-pure function of the seed and the iteration (samples have seeds of their own, :mod:`dyconv_pose.datasets.seeded`).
-Weights, optimiser, averaged weights and schedules come from the checkpoint, as MMEngine restores them.
+MMEngine's loops restart an epoch from its beginning and draw new random numbers. These have the sampler leave out the
+batches that are done, and seed the generators before each iteration with a pure function of the seed and the iteration
+(samples have seeds of their own: :mod:`dyconv_pose.datasets.samplers`). A config names its loop:
+``train_cfg = dict(type='ResumableEpochLoop', max_epochs=210)``.
 """
 
 from collections.abc import Iterator
 from itertools import islice
 
-from mmengine.config import Config
 from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
-from dyconv_pose.datasets.seeded import SeededSampler, derive_seed, seed_generators, seeded_loader
+from dyconv_pose.datasets.samplers import SeededSampler, derive_seed, seed_generators, seeded_loader
 
-from .resuming import ResumeHook
+#: Where a checkpoint's ``meta`` says which batches of its epoch are done.
+PLACE = 'place'
 
-#: MMEngine's names of its loops, and what takes their place.
-_RESUMABLE = {'EpochBasedTrainLoop': 'ResumableEpochLoop', 'IterBasedTrainLoop': 'ResumableIterLoop'}
+#: State of a schedule that changes as it runs, or follows from the rest; all else is what the config says.
+_RUNNING = {'last_step', '_global_step', '_last_value', 'verbose', 'base_values', 'total_iters'}
+
+#: Settings of an optimiser that schedules do not change.
+_SETTINGS = ('initial_lr', 'weight_decay', 'betas', 'eps', 'momentum', 'nesterov', 'amsgrad')
 
 
-def use_resumable_loop(config: Config) -> None:
-    """Has a config's training run in a loop of this module, where it names one of MMEngine's."""
-    loop = config.get('train_cfg')
-    if not loop:
-        return
-    by_epoch = loop.pop('by_epoch', True) if 'type' not in loop else None
-    name = loop.get('type', 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop')
-    loop['type'] = _RESUMABLE.get(name, name)
+class _ResumableLoop:
+    """What both loops share; arguments are those of MMEngine's loop."""
+
+    #: Batches of this epoch that are done; where epochs are not counted, the one epoch is the whole training.
+    num_done = 0
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
+        dataloader = seeded_loader(dataloader) if isinstance(dataloader, dict) else dataloader
+        super().__init__(runner, dataloader, *args, **kwargs)
+        runner.register_hook(ResumeHook(), priority='LOWEST')
+
+    def run_iter(self, *args) -> None:
+        """Trains on a batch."""
+        seed_generators(derive_seed(self.runner.seed, get_rank(), self.runner.iter), everywhere=True)
+        super().run_iter(*args)
+
+    def _is_due(self, done: int, last: int) -> bool:
+        self._decide_current_val_interval()
+        return done >= self.val_begin and (done % self.val_interval == 0 or done == last)
+
+
+@LOOPS.register_module()
+class ResumableEpochLoop(_ResumableLoop, EpochBasedTrainLoop):
+    """MMEngine's loop over epochs, which can begin within one."""
+
+    def run(self) -> nn.Module:
+        """Trains; iterations are counted from here, since epochs may have changed their length on resuming."""
+        left = (self._max_epochs - self._epoch) * len(self.dataloader) - self.num_done
+        self._max_iters = self._iter + left
+        return super().run()
+
+    def run_epoch(self) -> None:
+        """Trains on what is left of an epoch."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for index, batch in enumerate(batches_from(self.dataloader, self.num_done), start=self.num_done):
+            self.num_done = index + 1
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+        self.num_done = 0
+
+    @property
+    def is_validation_due(self) -> bool:
+        """Whether the loop would validate at this point."""
+        return self.num_done == 0 and self._is_due(self._epoch, self._max_epochs)
+
+
+@LOOPS.register_module()
+class ResumableIterLoop(_ResumableLoop, IterBasedTrainLoop):
+    """MMEngine's loop over iterations, which goes on at the sample where it was."""
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
+        super().__init__(runner, dataloader, *args, **kwargs)
+        self.dataloader_iterator = EndlessBatches(self.dataloader)
+
+    @property
+    def is_validation_due(self) -> bool:
+        """Whether the loop would validate at this point."""
+        return self._is_due(self._iter, self._max_iters)
 
 
 def batches_from(loader: DataLoader, num_done: int) -> Iterator[object]:
-    """The batches of one pass, but for the first ones, which are not even read where the sampler is seeded."""
+    """The batches of one epoch without the first ones, which are not even read where the sampler is seeded."""
     if isinstance(loader.sampler, SeededSampler):
         loader.sampler.skip(num_done * loader.batch_size)
         return iter(loader)
     return islice(loader, num_done, None)
 
 
-def _seed_iteration(runner: Runner) -> None:
-    seed_generators(derive_seed(runner.seed, get_rank(), runner.iter), everywhere=True)
-
-
-@LOOPS.register_module()
-class ResumableEpochLoop(EpochBasedTrainLoop):
-    """MMEngine's loop over epochs, which can begin within one.
-
-    Args:
-        runner: The runner.
-        dataloader: As of :class:`mmengine.runner.EpochBasedTrainLoop`, as all further arguments.
-
-    Attributes:
-        num_done: Batches of this epoch that have been trained on.
-    """
-
-    def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
-        super().__init__(runner, _seeded(dataloader), *args, **kwargs)
-        self.num_done = 0
-        runner.register_hook(ResumeHook(), priority='LOWEST')
-
-    def run_epoch(self) -> None:
-        """Trains on what is left of an epoch."""
-        self.runner.call_hook('before_train_epoch')
-        self.runner.model.train()
-        for place, batch in enumerate(batches_from(self.dataloader, self.num_done), start=self.num_done):
-            self.num_done = place + 1
-            self.run_iter(place, batch)
-        self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
-        self.num_done = 0
-
-    def run_iter(self, idx: int, data_batch: object) -> None:
-        """Trains on a batch."""
-        _seed_iteration(self.runner)
-        super().run_iter(idx, data_batch)
-
-    @property
-    def is_validation_due(self) -> bool:
-        """Whether the loop would validate at this point."""
-        self._decide_current_val_interval()
-        ends = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
-        return self.num_done == 0 and self._epoch >= self.val_begin and ends
-
-
-@LOOPS.register_module()
-class ResumableIterLoop(IterBasedTrainLoop):
-    """MMEngine's loop over iterations, which goes on at the sample where it was.
-
-    Args:
-        runner: The runner.
-        dataloader: As of :class:`mmengine.runner.IterBasedTrainLoop`, as all further arguments.
-    """
-
-    #: Batches of an epoch that are done; here the one epoch is the whole training.
-    num_done = 0
-
-    def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
-        super().__init__(runner, _seeded(dataloader), *args, **kwargs)
-        self.dataloader_iterator = EndlessBatches(self.dataloader)
-        runner.register_hook(ResumeHook(), priority='LOWEST')
-
-    def run_iter(self, data_batch: object) -> None:
-        """Trains on a batch."""
-        _seed_iteration(self.runner)
-        super().run_iter(data_batch)
-
-    @property
-    def is_validation_due(self) -> bool:
-        """Whether the loop would validate at this point."""
-        self._decide_current_val_interval()
-        ends = self._iter % self.val_interval == 0 or self._iter == self._max_iters
-        return self._iter >= self.val_begin and ends
-
-
 class EndlessBatches:
-    """Passes over the data, one after the other.
-
-    Args:
-        loader: The data loader.
-    """
+    """The batches of one epoch after the other."""
 
     def __init__(self, loader: DataLoader) -> None:
-        self.loader, self.num_passes = loader, 0
+        self.loader, self.epoch = loader, 0
         self._batches: Iterator | None = None
 
     def skip_iter(self, num_iters: int) -> None:
         """Goes to the place after so many batches from the very beginning."""
         sampler = self.loader.sampler
         is_endless = isinstance(sampler, SeededSampler) and sampler.is_endless
-        self.num_passes, num_done = (0, num_iters) if is_endless else divmod(num_iters, len(self.loader))
-        self._begin_pass(num_done)
+        self._begin_epoch(*((0, num_iters) if is_endless else divmod(num_iters, len(self.loader))))
 
     def __next__(self) -> object:
         if self._batches is None:
-            self._begin_pass()
+            self._begin_epoch(0)
         try:
             return next(self._batches)
         except StopIteration:
-            self.num_passes += 1
-            self._begin_pass()
+            self._begin_epoch(self.epoch + 1)
             return next(self._batches)
 
-    def _begin_pass(self, num_done: int = 0) -> None:
+    def _begin_epoch(self, epoch: int, num_done: int = 0) -> None:
+        self.epoch = epoch
         if hasattr(self.loader.sampler, 'set_epoch'):
-            self.loader.sampler.set_epoch(self.num_passes)
+            self.loader.sampler.set_epoch(epoch)
         self._batches = batches_from(self.loader, num_done)
 
 
-def _seeded(loader: DataLoader | dict) -> DataLoader | dict:
-    return seeded_loader(loader) if isinstance(loader, dict) else loader
+class ResumeHook(Hook):
+    """Writes the place in the data into checkpoints, finds it again, and makes up for a validation that was missed."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Notes how many batches of the epoch are done, of how many, and the seed of their order."""
+        loop, meta = runner.train_loop, checkpoint['meta']
+        sampler = loop.dataloader.sampler
+        meta[PLACE] = {
+            'batches_done': loop.num_done if meta['epoch'] == loop.epoch else 0,  # else the epoch counts as done
+            'batches_per_epoch': len(loop.dataloader),
+            'sampler_seed': sampler.seed if isinstance(sampler, SeededSampler) else None,
+        }
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Goes to the noted place, and says what of the config is not followed."""
+        if not runner._resume:
+            return
+        loop, meta, warn = runner.train_loop, checkpoint.get('meta', {}), runner.logger.warning
+        place, sampler = meta.get(PLACE), loop.dataloader.sampler
+        if isinstance(sampler, SeededSampler):
+            seed = (place or {}).get('sampler_seed') or meta.get('seed')
+            sampler.seed = sampler.seed if seed is None else seed
+        else:
+            warn('The data loader has a batch sampler: the resumed run augments samples differently.')
+        if place is None:
+            warn('The checkpoint does not say how far it was in its epoch: the epoch starts again.')
+        elif place['batches_per_epoch'] != len(loop.dataloader):
+            warn(
+                f'An epoch had {place["batches_per_epoch"]} batches when the checkpoint was written and has '
+                f'{len(loop.dataloader)} now: the epoch starts again, and the run differs from one that did not stop.'
+            )
+        else:
+            loop.num_done = place['batches_done']
+        for line in ignored_settings(runner, checkpoint):
+            warn(line)
+
+    def before_train(self, runner: Runner) -> None:
+        """Validates where the run was stopped between a checkpoint and the validation that was to follow it."""
+        loop = runner.train_loop
+        if runner._resume and runner.iter > 0 and runner.val_loop is not None and loop.is_validation_due:
+            runner.logger.info('Validating first: the checkpoint was written before the validation that was due.')
+            runner.val_loop.run()
+
+
+def ignored_settings(runner: Runner, checkpoint: dict) -> list[str]:
+    """Sentences on settings of schedules and optimiser that MMEngine takes from the checkpoint, unlike the config's.
+
+    The runner has built what the config says, and not yet loaded the checkpoint's state.
+    """
+    found = []
+    schedules, saved = runner.param_schedulers, checkpoint.get('param_schedulers', [])
+    if isinstance(schedules, list) and isinstance(saved, list):
+        if len(saved) != len(schedules):
+            found.append(f'has {len(saved)} schedules where the config has {len(schedules)}')
+        for schedule, state in zip(schedules, saved, strict=False):
+            own = schedule.state_dict()
+            found += _differences(own, state, sorted((own.keys() | state.keys()) - _RUNNING), type(schedule).__name__)
+    groups = checkpoint.get('optimizer', {}).get('param_groups', [])
+    for own, state in zip(getattr(runner.optim_wrapper, 'param_groups', []), groups, strict=False):
+        found += _differences(own, state, _SETTINGS, 'the optimiser')
+    remedy = 'the checkpoint is followed (to follow the config, start from the weights alone, with load_from)'
+    return [f'The checkpoint {one} in the config; {remedy}.' for one in dict.fromkeys(found)]
+
+
+def _differences(own: dict, saved: dict, keys: list[str] | tuple[str, ...], name: str) -> list[str]:
+    def readable(value: object) -> object:
+        return dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list | tuple) else value
+
+    pairs = [(key, readable(own.get(key)), readable(saved.get(key))) for key in keys]
+    return [f'has {key}={after} where {name} has {before}' for key, before, after in pairs if before != after]

@@ -1,4 +1,4 @@
-"""The memory format in which a CPU, or a GPU with tensor cores, runs convolutions quickest."""
+"""The memory format in which a CPU, or a GPU with tensor cores, runs convolutions fastest."""
 
 import torch
 from mmcv.cnn.bricks import Conv2dAdaptivePadding, wrappers
@@ -9,20 +9,13 @@ from torch import nn
 
 from dyconv_pose.layers import Conv2dSame
 
-#: Static convolutions with their kernels as they are. Other subclasses may normalise them, and read them as if they
-#: were contiguous.
-PLAIN_CONVS = (
-    nn.Conv2d,
-    nn.ConvTranspose2d,
-    wrappers.Conv2d,
-    wrappers.ConvTranspose2d,
-    Conv2dAdaptivePadding,
-    Conv2dSame,
-)
+#: Static convolutions that use their kernels as they are; other subclasses may read them as if they were contiguous.
+PLAIN_CONVS = (nn.Conv2d, nn.ConvTranspose2d, wrappers.Conv2d, wrappers.ConvTranspose2d)
+PLAIN_CONVS += (Conv2dAdaptivePadding, Conv2dSame)
 
 
 def use_channels_last(model: nn.Module) -> None:
-    """Stores the kernels of a network's plain convolutions in channels_last; its features then follow by themselves."""
+    """Stores the kernels of a network's plain convolutions in channels_last; its features then follow."""
     for module in model.modules():
         if type(module) in PLAIN_CONVS:
             module.to(memory_format=torch.channels_last)
@@ -30,10 +23,7 @@ def use_channels_last(model: nn.Module) -> None:
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Stores the network's kernels in PyTorch's channels_last format; its features then follow by themselves.
-
-    What the network computes does not change but for rounding; checkpoints hold the same tensors.
-    """
+    """Trains in PyTorch's channels_last format: the same results but for rounding, the same checkpoints."""
 
     priority = 'VERY_HIGH'
 

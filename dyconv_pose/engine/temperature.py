@@ -1,7 +1,7 @@
-"""The softmax temperature over training: a pure function of progress, and the hook that applies it.
+"""The softmax temperature tau over training.
 
-Annealing tau linearly from 30 to 1 over the first epochs is the paper's remedy for kernels that do not learn
-because the attention is one-hot too early (section 3.3).
+The paper anneals it linearly from 30 to 1 over the first epochs: else the attention is one-hot too early for all
+kernels to learn (section 3.3).
 """
 
 import math
@@ -23,26 +23,18 @@ SCHEDULES = {
 
 
 def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, schedule: str = 'linear') -> float:
-    """The temperature at a point of the annealing.
+    """Gives tau at a progress from 0, where it is ``start``, to 1, where it is ``end``; beyond, it stays.
 
-    Args:
-        progress: Share of the annealing that is done; values outside [0, 1] count as the nearer end.
-        start: tau at progress 0.
-        end: tau at progress 1.
-        schedule: ``'constant'`` (``start`` throughout), ``'linear'`` (the paper's), ``'cosine'`` (flat at both ends)
-            or ``'exponential'`` (equal ratios in equal times).
-
-    Returns:
-        tau, between ``start`` and ``end``.
+    The schedule is ``'constant'`` (``start`` throughout), ``'linear'`` (the paper's), ``'cosine'`` (flat at both ends)
+    or ``'exponential'`` (equal ratios in equal times).
 
     Raises:
-        ValueError: The schedule is unknown or a temperature is not positive.
+        ValueError: The schedule is unknown or a temperature is negative.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f'schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.')
-    lowest = min(start, end)
-    if not lowest >= 0 or (schedule == 'exponential' and lowest == 0):
-        raise ValueError(f'temperatures must be positive, or 0 at an end that is linear, got {start} and {end}.')
+    if not (start >= 0 and end >= 0 and (schedule != 'exponential' or start * end > 0)):
+        raise ValueError(f'temperatures must be positive, or 0 if not exponential, got start={start} and end={end}.')
     share = SCHEDULES[schedule](min(max(progress, 0.0), 1.0))
     if schedule == 'exponential':
         return start * (end / start) ** share
@@ -55,11 +47,7 @@ def temperatures(network: nn.Module) -> list[Tensor]:
 
 
 def set_temperature(network: nn.Module, temperature: float) -> int:
-    """Sets tau wherever a network has one, and returns how many times.
-
-    Raises:
-        ValueError: A layer does not take this temperature.
-    """
+    """Sets tau, which every layer must take, wherever a network has one, and returns how many times."""
     layers = [layer for _, layer in dynamic_layers(network) if layer.temperature is not None]
     for layer in layers:
         layer.check_temperature(temperature)
@@ -76,41 +64,23 @@ class TemperatureHook(Hook):
     ``EMAHook``) tau is the same, not its average. Without this hook tau stays what ``conv_cfg`` or the checkpoint says.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
-    replace the list of the base config.
-
-    Args:
-        start, end, schedule: As in :func:`temperature_at`.
-        duration: Length of the annealing, in epochs or iterations.
-        by_epoch: Whether ``duration`` counts epochs.
-
-    Raises:
-        ValueError: ``duration`` is not positive, or as in :func:`temperature_at`.
+    replace the list of the base config. The annealing lasts ``duration`` epochs, or iterations without ``by_epoch``.
+    A ValueError is raised for a ``duration`` that is not positive, and as by :func:`temperature_at`.
     """
 
-    # Before the logger, which prints what is set here.
-    priority = 'NORMAL'
+    priority = 'NORMAL'  # before the logger, which prints what is set here
 
     def __init__(
-        self,
-        start: float = 30.0,
-        end: float = 1.0,
-        duration: float = 10,
-        by_epoch: bool = True,
-        schedule: str = 'linear',
+        self, start: float = 30, end: float = 1, duration: float = 10, by_epoch: bool = True, schedule: str = 'linear'
     ) -> None:
         if not duration > 0:
             raise ValueError(f'duration must be positive, got {duration}: the paper anneals over 10 epochs.')
         temperature_at(0.0, start, end, schedule)  # says at once what is wrong with the arguments
-        self.start, self.end, self.schedule = start, end, schedule
-        self.duration, self.by_epoch = duration, by_epoch
+        self.curve, self.duration, self.by_epoch = (start, end, schedule), duration, by_epoch
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that there is something to anneal.
-
-        Raises:
-            ValueError: The network has no dynamic layer with a temperature, or has one that does not take these.
-        """
-        set_temperature(runner.model, self.start if self.schedule == 'constant' else self.end)
+        """Checks that there is something to anneal, to both ends; raises a ValueError where there is not."""
+        set_temperature(runner.model, temperature_at(1.0, *self.curve))
         if set_temperature(runner.model, self._temperature(runner)) == 0:
             raise ValueError(
                 'TemperatureHook needs a dynamic network and this one has no dynamic layer with a temperature: '
@@ -128,4 +98,4 @@ class TemperatureHook(Hook):
 
     def _temperature(self, runner: Runner) -> float:
         duration = self.duration * (len(runner.train_dataloader) if self.by_epoch else 1)
-        return temperature_at(runner.iter / duration, self.start, self.end, self.schedule)
+        return temperature_at(runner.iter / duration, *self.curve)

@@ -1,34 +1,39 @@
 """pycocotools, the official COCO evaluator, as MMPose expects of xtcocotools: same arguments, same figures.
 
-xtcocotools is a fork of pycocotools. For ``'keypoints'`` it differs in what follows, and :class:`COCO` and
-:class:`COCOeval` here differ from their parents in the same way:
+xtcocotools is a fork of pycocotools. For ``'keypoints'`` both differ from pycocotools in this:
 
 - The falloff of each keypoint (``sigmas``) is an argument. Its precision is kept: MMPose passes float32.
-- ``use_area=False`` takes 0.53 times the box's area for a person's. So is the area of a person that states none and
-  that has no detection in its image.
-- A person is ignored if none of its ``keypoints`` is labelled, whatever ``num_keypoints`` says, if it is there at all.
+- ``use_area=False`` takes 0.53 times the box's area for a person's, as for a person without area or detections.
+- A person is ignored if none of its ``keypoints`` is labelled, whatever ``num_keypoints`` says.
 - A detection none of whose keypoints has a positive score is left out.
 - A person's id may be 0, which pycocotools takes for "not matched".
 - ``iscrowd`` may be missing, there may be no detections at all, and ids of images may be strings.
-
-Left as pycocotools has it: the further evaluations of xtcocotools, ``'keypoints_crowd'`` among them, are refused, and
-persons with negative ids count (xtcocotools takes them for "not matched").
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from pycocotools import coco, cocoeval
+
+from dyconv_pose.files import read_json
 
 #: Area of a person in an area-less data set, as a share of its box: xtcocotools' constant.
 AREA_PER_BOX_AREA = 0.53
 
 
 class COCO(coco.COCO):
-    """Annotations, or detections on them, in COCO's format."""
+    """Annotations, or detections on them, in COCO's format.
+
+    Args:
+        annotation_file: A file of annotations, parsed once within :func:`~dyconv_pose.files.reading_once`.
+    """
+
+    def __init__(self, annotation_file: str | None = None) -> None:
+        super().__init__()
+        if annotation_file is not None:
+            self.dataset = read_json(annotation_file, 'annotations')
+            self.createIndex()
 
     def createIndex(self) -> None:  # noqa: N802
         """Makes annotations and images findable by their ids."""
@@ -50,7 +55,7 @@ class COCO(coco.COCO):
         Args:
             resFile: A JSON file of detections, or its contents.
         """
-        detections = json.loads(Path(resFile).read_text(encoding='utf-8')) if isinstance(resFile, str) else resFile
+        detections = read_json(resFile, 'detections') if isinstance(resFile, str) else resFile
         if len(detections) > 0:
             return super().loadRes(detections)
         results = COCO()

@@ -1,5 +1,7 @@
 """Pose estimation on images around a network of any runtime; imports neither torch nor MMPose."""
 
+from dyconv_pose.moved import getattr_of
+
 from .detectors import load_detector
 from .images import read_image
 from .predictor import HeatmapModel, PoseEstimator
@@ -16,3 +18,5 @@ __all__ = [
     'load_detector',
     'read_image',
 ]
+
+__getattr__ = getattr_of(__name__)

@@ -1,5 +1,8 @@
 """Skeletons, boxes and heatmaps drawn onto images (height, width, 3) uint8, blue first."""
 
+import os
+import sys
+
 import cv2
 import numpy as np
 
@@ -41,6 +44,12 @@ def draw_poses(
             sv.VertexAnnotator(sv.Color(*_OUTLINE), width + 2 * scale).annotate(canvas, joints)
             sv.VertexAnnotator(sv.Color(*color), width + scale).annotate(canvas, joints)
     return canvas if scale == 1 else cv2.resize(canvas, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+def require_display() -> None:
+    """Raises a ValueError where a window cannot be shown."""
+    if sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+        raise ValueError('--show needs a display, and there is none here: have the images written to a folder instead.')
 
 
 def draw_heatmaps(image: np.ndarray, poses: Poses) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Inference on everything that a user names: what ``tools/infer.py`` does."""
 
 import glob
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 
 from .coco import coco_results, write_results
-from .drawing import draw_heatmaps, draw_poses
+from .drawing import draw_heatmaps, draw_poses, require_display
 from .images import read_image, write_image
 from .predictor import PoseEstimator
 from .results import Boxes, Image, Poses, without_duplicates
@@ -89,8 +88,8 @@ class Run:
     """
 
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
-        if options.show and sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
-            raise ValueError('--show needs a display, and there is none here: look at the files in --out-dir instead.')
+        if options.show:
+            require_display()
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
         self.tracker = Tracker(estimator.detector, options.detect_every)
         self.images, self.persons = 0, 0  # done images and frames, and the persons found in them

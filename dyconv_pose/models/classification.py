@@ -8,19 +8,12 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class ConvPoolNeck(BaseModule):
-    """The last 1x1 convolution of MobileNetV3, which MMPose's backbone leaves out, and global average pooling.
-
-    Args:
-        in_channels: Channels of the backbone's last feature map.
-        out_channels: Channels after the convolution.
-        init_cfg: As in MMEngine.
-    """
+    """The last 1x1 convolution of MobileNetV3, which MMPose's backbone leaves out, and global average pooling."""
 
     def __init__(self, in_channels: int, out_channels: int, init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
-        self.conv = ConvModule(
-            in_channels, out_channels, 1, norm_cfg=dict(type='BN'), act_cfg=dict(type='HSwish'), bias=False
-        )
+        settings = dict(norm_cfg=dict(type='BN'), act_cfg=dict(type='HSwish'), bias=False)
+        self.conv = ConvModule(in_channels, out_channels, 1, **settings)
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor]:

@@ -35,27 +35,26 @@ def dynamic(
     include: Sequence[str] = ('*',),
     exclude: Sequence[str] = (),
     kinds: Sequence[str] = KINDS,
+    init_cfg: dict | list[dict] | None = None,
 ) -> nn.Module:
     """Builds any registered network and makes it dynamic: ``backbone=dict(type='dynamic', network=dict(...), ...)``.
 
     Where the network's ``init_cfg`` names a static checkpoint, it starts by computing what the static network does.
-    Networks with an ``init_weights`` of their own that looks for ``nn.Conv2d``, such as ShuffleNet's, do not find the
-    new layers: start those from a static checkpoint.
+    Networks with an ``init_weights`` of their own that looks for ``nn.Conv2d``, such as ShuffleNet's and FPN's, do not
+    find the new layers: start those from a static checkpoint.
 
     Args:
-        network: The config of the static network.
+        network: The config of the static network, whose checkpoint keys do not change.
         conv_cfg: The layer and its own arguments, such as ``dict(type='DyConv2d', num_kernels=4)``.
         include: As in :func:`~dyconv_pose.layers.make_dynamic`; by default all convolutions, the first too.
-        exclude: As in :func:`~dyconv_pose.layers.make_dynamic`.
-        kinds: As in :func:`~dyconv_pose.layers.make_dynamic`.
-
-    Returns:
-        The network itself, without a wrapper: its checkpoint keys do not change.
+        exclude: As there.
+        kinds: As there.
+        init_cfg: Takes the place of the network's own.
 
     Raises:
         ValueError: As in :func:`~dyconv_pose.layers.make_dynamic`.
     """
-    built = MODELS.build(network)
+    built = MODELS.build(network if init_cfg is None else {**network, 'init_cfg': init_cfg})
     make_dynamic(built, conv_cfg, include=include, exclude=exclude, kinds=kinds)
     return built
 

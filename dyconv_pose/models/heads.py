@@ -62,26 +62,16 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         )
 
     def _make_deconv_layers(
-        self,
-        in_channels: int,
-        layer_out_channels: Sequence[int],
-        layer_kernel_sizes: Sequence[tuple[int, Sequence[int | None]]],
+        self, in_channels: int, layer_out_channels: Sequence[int], layer_kernel_sizes: Sequence[tuple]
     ) -> nn.Module:
         """Builds the stages in place of ``HeatmapHead``'s deconvolutions."""
         stages = []
         for out_channels, (kernel_size, hidden_channels) in zip(layer_out_channels, layer_kernel_sizes, strict=True):
             blocks = [nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False)]
             for hidden in hidden_channels:
-                blocks.append(
-                    InvertedResidual(
-                        in_channels,
-                        out_channels,
-                        mid_channels=in_channels if hidden is None else hidden,
-                        kernel_size=kernel_size,
-                        with_expand_conv=hidden is not None,
-                        act_cfg=dict(type='ReLU6'),
-                    )
-                )
+                width, settings = hidden or in_channels, dict(kernel_size=kernel_size, act_cfg=dict(type='ReLU6'))
+                expands = hidden is not None
+                blocks += [InvertedResidual(in_channels, out_channels, width, with_expand_conv=expands, **settings)]
                 in_channels = out_channels
             stages.append(nn.Sequential(*blocks))
         return nn.Sequential(*stages)

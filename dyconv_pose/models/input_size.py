@@ -11,16 +11,10 @@ from dyconv_pose.layers import DynamicConv2d
 
 @torch.no_grad()
 def check_input_size(model: nn.Module) -> None:
-    """Refuses a heatmap network whose input size its stride does not divide; called before anything runs.
+    """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide.
 
     At such a size feature maps are rounded up on the way down, and do not fit their targets or one another on the way
     up. The stride is found by running the backbone on one image of zeros.
-
-    Args:
-        model: A pose estimator as it is built, on any device. One without a decoder of heatmaps is not checked.
-
-    Raises:
-        ValueError: The stride does not divide the input size.
     """
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     if not hasattr(decoder, 'heatmap_size'):

@@ -30,10 +30,8 @@ class PlainSeparableFPN(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         if len(channels) != len(in_channels) - 1:
-            raise ValueError(
-                'channels must have one entry for each level but the coarsest, got '
-                f'{len(channels)} for {len(in_channels)} levels.'
-            )
+            found = f'{len(channels)} for {len(in_channels)} levels'
+            raise ValueError(f'channels must have one entry for each level but the coarsest, got {found}.')
         super().__init__(init_cfg)
         levels = [*channels, channels[-1]]
         self.laterals = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(in_channels, levels, strict=True))
@@ -58,8 +56,7 @@ class SeparableFPN(DynamicMixin, PlainSeparableFPN):
         channels: To how many channels each level but the coarsest is projected, by a 1x1 convolution; the coarsest is
             projected to the last of them.
         out_channels: Channels of the output, at the finest level's size.
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for none.
-        init_cfg: As in MMEngine.
+        conv_cfg: The dynamic layer; ``None`` for none.
 
     Raises:
         ValueError: ``channels`` is not one shorter than ``in_channels``.
@@ -72,15 +69,8 @@ class PlainSeparableHead(HeatmapHead):
     def __init__(
         self, in_channels: int = 24, out_channels: int = 17, hidden_channels: int = 96, **kwargs: object
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            deconv_out_channels=None,
-            conv_out_channels=(hidden_channels, out_channels),
-            conv_kernel_sizes=(3, 1),
-            final_layer=None,
-            **kwargs,
-        )
+        layers = dict(conv_out_channels=(hidden_channels, out_channels), conv_kernel_sizes=(3, 1), final_layer=None)
+        super().__init__(in_channels, out_channels, deconv_out_channels=None, **layers, **kwargs)
         self.final_layer = nn.Sigmoid()
 
     def _make_conv_layers(
@@ -103,13 +93,8 @@ class SeparableHead(DynamicMixin, PlainSeparableHead):
     It maps features (B, C_in, H, W) to heatmaps (B, ``out_channels``, H, W) between 0 and 1. Targets, loss and decoding
     are MMPose's ``HeatmapHead``'s.
 
-    Args:
-        in_channels: Channels of the last feature map.
-        out_channels: Number of keypoints.
-        hidden_channels: Channels between the two.
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for none. The last
-            convolution stays static.
-        **kwargs: ``loss``, ``decoder`` and ``init_cfg`` of ``HeatmapHead``.
+    ``conv_cfg`` is the dynamic layer, or ``None``; the last convolution stays static. ``loss``, ``decoder`` and
+    ``init_cfg`` are ``HeatmapHead``'s.
     """
 
     static_convs = ('conv_layers.3',)

@@ -32,12 +32,7 @@ class WarmStart:
         self.checkpoint, self.prefix, self.noise = checkpoint, prefix, noise
 
     def __call__(self, network: nn.Module) -> None:
-        """Loads the weights.
-
-        Raises:
-            FileNotFoundError: The checkpoint does not exist.
-            ValueError: It is not that of the network's static twin.
-        """
+        """Loads the weights; raises a ValueError where they are not those of the network's static twin."""
         content = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
         static = content.get('state_dict', content)
         static = {name.removeprefix(self.prefix): w for name, w in static.items() if name.startswith(self.prefix)}

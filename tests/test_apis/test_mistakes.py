@@ -1,14 +1,12 @@
 """What a mistake gets: one sentence that says what is wrong and what to do, exit status 2, and no frames."""
 
 import os
-import runpy
 import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
-from mmengine.config import Config
 from tiny_coco import ROOT, coco_content, write_annotations, write_coco, write_config
 from torch import nn
 
@@ -24,24 +22,6 @@ def data(tmp_path_factory):
 def own_data(data, tmp_path):
     """A copy of the data, to be spoiled."""
     return shutil.copytree(data, tmp_path / 'coco')
-
-
-@pytest.fixture
-def run_tool(tmp_path, monkeypatch, capfd):
-    """Runs a tool as the command line would, but in this process; returns its exit status and all its output."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))  # formatting it takes seconds
-    monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.5)  # a worker's end is waited for
-    monkeypatch.chdir(tmp_path)
-
-    def run(tool, *args):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
-        code = stop.value.code
-        captured = capfd.readouterr()
-        return code, captured.out + captured.err
-
-    return run
 
 
 def assert_one_sentence(status, output, *parts):
@@ -70,6 +50,7 @@ OPTIONS = {
     'wrong key of the data': ('train_dataloader.no_such_key=1', ['no_such_key']),
     'wrong key of the schedule': ('param_scheduler.0.no_such_key=1', ['no_such_key', 'cannot be built']),
     'unknown step of the data': ('val_dataloader.dataset.pipeline.0.type=NoStep', ['NoStep', 'cannot be built']),
+    'folding that dynamic layers do not have': ('efficient_conv_bn_eval=[backbone]', ['efficient_conv_bn_eval must']),
     'unknown optimiser': (
         'optim_wrapper.optimizer.type=NoOptimizer',
         ['The optim_wrapper of the config cannot be built'],
@@ -84,9 +65,9 @@ def test_options_of_training(run_tool, data, tmp_path, case):
     assert_one_sentence(*run_tool('train.py', config, '--cfg-options', option), *parts)
 
 
-@pytest.mark.parametrize('tool', ['train.py', 'check_dataset.py'])
+@pytest.mark.parametrize('tool', ['train.py', 'dataset_converters/check_dataset.py'])
 def test_missing_config(run_tool, tool):
-    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'configs/')
+    assert_one_sentence(*run_tool(tool, 'none.py'), 'none.py', 'docs/models.md')
 
 
 def test_config_that_is_no_python(run_tool, tmp_path):
@@ -135,10 +116,10 @@ def test_annotations(run_tool, own_data, tmp_path, case):
     spoil(content)
     write_annotations(own_data, content)
     config = write_config(tmp_path / 'config.py', own_data)
-    remedy = f'tools/check_dataset.py {config}'
+    remedy = f'tools/dataset_converters/check_dataset.py {config}'
     assert_one_sentence(*run_tool('train.py', config), 'person_keypoints_train2017.json', remedy, *parts)
     assert not (tmp_path / 'work_dirs').exists()
-    status, output = run_tool('check_dataset.py', config)
+    status, output = run_tool('dataset_converters/check_dataset.py', config)
     assert status == 1
     assert 'Traceback' not in output
 
@@ -167,7 +148,7 @@ def test_unreadable_image_in_training(run_tool, own_data, tmp_path, how, num_wor
     status, output = run_tool(
         'train.py', config, '--work-dir', 'work', '--cfg-options', f'train_dataloader.num_workers={num_workers}'
     )
-    parts = ['train2017/000000000002.jpg', reason, f'tools/check_dataset.py {config} --images']
+    parts = ['train2017/000000000002.jpg', reason, f'tools/dataset_converters/check_dataset.py {config} --images']
     assert_one_sentence(status, output, *parts)
 
 
@@ -238,11 +219,11 @@ def test_warnings_do_not_stop_and_undefined_scores_are_explained(run_tool, own_d
     config = write_config(tmp_path / 'config.py', own_data, train_cfg=dict(max_epochs=1, val_interval=1))
     status, output = run_tool('train.py', config, '--gt-boxes', '--amp', '--work-dir', 'work')
     assert (status or 0) == 0, output[-2000:]
-    warnings = [line for line in output.splitlines() if 'WARNING - Check of the' in line]
-    assert len(warnings) == 2
-    assert 'train data' in warnings[0] and '(annotation 3)' in warnings[0]
-    assert 'val data' in warnings[1] and 'AP (L) and AR (L) will be -1' in warnings[1]
     assert 'AP (L), AR (L) of -1 means "undefined"' in output
+    status, output = run_tool('dataset_converters/check_dataset.py', config, '--gt-boxes')
+    assert status == 0
+    assert 'No errors; 2 kinds of warning' in output
+    assert 'annotation 3' in output and 'area-range' in output
 
 
 @pytest.mark.slow
@@ -260,3 +241,12 @@ def test_the_command_itself(own_data, tmp_path, how):
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert_one_sentence(done.returncode, done.stdout + done.stderr, '000000000002.jpg')
+
+
+def test_config_of_an_older_version(tmp_path, data):
+    """It names the package in custom_imports, which registered everything then."""
+    from dyconv_pose.apis import load_config
+
+    imports = dict(imports=['dyconv_pose', 'json'], allow_failed_imports=False)
+    config = load_config(write_config(tmp_path / 'config.py', data, custom_imports=imports))
+    assert config.custom_imports.imports == ['dyconv_pose.registration', 'json']

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
+from mmengine.registry import HOOKS
 from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, stateful_config
 
@@ -179,3 +181,23 @@ def test_downloads_are_read_in_the_same_way(data, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='--trust-checkpoint'):
         train(config)
     assert not ran.exists()
+
+
+@HOOKS.register_module()
+class TimeLeftHook(Hook):
+    """Keeps what is logged as the time left."""
+
+    priority, seen = 'LOWEST', ()
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        type(self).seen = (*self.seen, runner.message_hub.get_info('eta'))
+
+
+def test_time_left_where_epochs_are_longer_or_shorter_than_before(data, work_dir):
+    config = short_config(data, work_dir, 6)
+    config.train_dataloader.batch_size = 8  # three iterations an epoch, and twelve are done
+    config.custom_hooks = [dict(type='TimeLeftHook')]
+    train(config, resume=True)
+    left = TimeLeftHook.seen
+    assert len(left) == 12
+    assert left[-1] == 0 and all(time > 0 for time in left[:-1])

@@ -24,7 +24,7 @@ def test_other_errors_of_a_worker(error):
     sentence = describe_data_error(raised_in_worker(error), 'config.py')
     assert type(error).__name__ in sentence
     assert 'File "' not in sentence and '\n' not in sentence
-    assert 'tools/check_dataset.py config.py' in sentence
+    assert 'tools/dataset_converters/check_dataset.py config.py' in sentence
 
 
 def test_dead_worker():

@@ -5,17 +5,18 @@ import time
 
 import numpy as np
 import pytest
+from dataset_converters.dataset_report import annotation_warnings
 from tiny_coco import NAMES, coco_content, edited, every, without
 
 from dyconv_pose.datasets.annotations import ABSENT, MALFORMED, PRESENT, number_rows, read_annotations
-from dyconv_pose.datasets.rules import Context, check_table
+from dyconv_pose.datasets.rules import check_annotations
 
 
 def rules_of(content, path, is_scored=True):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     table, findings = read_annotations(path, len(NAMES))
     if table is not None:
-        findings = check_table(table, Context(NAMES, is_scored))
+        findings = check_annotations(table, NAMES, is_scored) + annotation_warnings(table, NAMES, is_scored)
     return {(found.rule, found.severity): found for found in findings}
 
 
@@ -36,9 +37,9 @@ POINTS = coco_content()['annotations'][1]['keypoints']
 CASES = {
     'no keypoints at all': (without('keypoints'), 'no-keypoints', 'error'),
     'no keypoints in one': (edited(keypoints=None), 'missing-keypoints', 'warning'),
-    '16 keypoints': (edited(keypoints=POINTS[3:]), 'keypoint-count', 'error'),
-    'two numbers a keypoint': (edited(keypoints=POINTS[:34]), 'keypoint-count', 'error'),
-    'words for keypoints': (edited(keypoints=['a'] * 51), 'keypoint-count', 'error'),
+    '16 keypoints': (edited(keypoints=POINTS[3:]), 'keypoints-form', 'error'),
+    'two numbers a keypoint': (edited(keypoints=POINTS[:34]), 'keypoints-form', 'error'),
+    'words for keypoints': (edited(keypoints=['a'] * 51), 'keypoints-form', 'error'),
     'NaN keypoint': (edited(keypoints=[float('nan'), *POINTS[1:]]), 'not-finite', 'error'),
     'infinite box': (edited(bbox=[0, 0, float('inf'), 5]), 'not-finite', 'error'),
     'infinite area': (edited(area=float('inf')), 'not-finite', 'error'),
@@ -46,10 +47,10 @@ CASES = {
     'visibility 3': (edited(keypoints=[*POINTS[:2], 3, *POINTS[3:]]), 'visibility', 'warning'),
     'point just outside': (edited(keypoints=[163, *POINTS[1:]]), 'keypoints-outside', 'warning'),
     'points of another image size': (every(keypoints=[400, 400, 2] * 17), 'keypoints-outside', 'error'),
-    'no boxes at all': (without('bbox'), 'no-boxes', 'error'),
-    'no box in one': (edited(bbox=None), 'missing-box', 'warning'),
-    'three numbers a box': (edited(bbox=[1, 2, 3]), 'box-form', 'error'),
-    'null in a box': (edited(bbox=[1, 2, 3, None]), 'box-form', 'error'),
+    'no boxes at all': (without('bbox'), 'no-bbox', 'error'),
+    'no box in one': (edited(bbox=None), 'missing-bbox', 'warning'),
+    'three numbers a box': (edited(bbox=[1, 2, 3]), 'bbox-form', 'error'),
+    'null in a box': (edited(bbox=[1, 2, 3, None]), 'bbox-form', 'error'),
     'negative width': (edited(bbox=[50, 5, -10, 10]), 'box-size', 'error'),
     'empty box': (edited(bbox=[50, 5, 0, 10]), 'box-size', 'warning'),
     'box outside': (edited(bbox=[200, 5, 10, 10]), 'box-outside', 'error'),
@@ -146,5 +147,5 @@ def test_150000_persons_take_seconds(tmp_path):
     path.write_text(json.dumps(content))
     begin = time.perf_counter()
     table, _ = read_annotations(path, 17)
-    assert check_table(table, Context(NAMES, is_scored=True)) == []
+    assert check_annotations(table, NAMES, is_scored=True) + annotation_warnings(table, NAMES, True) == []
     assert time.perf_counter() - begin < 15  # 3 s on an idle core

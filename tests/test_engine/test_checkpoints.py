@@ -6,13 +6,13 @@ import signal
 import subprocess
 
 import pytest
-from mmengine.fileio import LocalBackend
 from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, stateful_config
 
 from dyconv_pose.apis import train
 from dyconv_pose.apis.resume import find_resume_point
-from dyconv_pose.engine.checkpoints import LateRemoval, write_aside
+from dyconv_pose.engine.checkpoints import SafeBackend
+from dyconv_pose.files import write_atomically
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
 
@@ -24,7 +24,7 @@ def data(tmp_path):
 
 def test_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     path = tmp_path / 'epoch_1.pth'
-    write_aside(b'first', path)
+    write_atomically(path, b'first')
 
     def fail(_):
         assert path.read_bytes() == b'first'  # and the new one lies beside it
@@ -32,12 +32,12 @@ def test_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch
         raise OSError(28, 'No space left on device')
 
     with monkeypatch.context() as patch:
-        patch.setattr('dyconv_pose.engine.checkpoints.os.fsync', fail)
+        patch.setattr('dyconv_pose.files.os.fsync', fail)
         with pytest.raises(OSError, match='No space'):
-            write_aside(b'second', path)
+            write_atomically(path, b'second')
     assert [file.name for file in tmp_path.iterdir()] == ['epoch_1.pth']
     assert path.read_bytes() == b'first'
-    write_aside(b'third', path)
+    write_atomically(path, b'third')
     assert path.read_bytes() == b'third'
 
 
@@ -45,13 +45,15 @@ def test_what_is_replaced_goes_last(tmp_path):
     old, new = tmp_path / 'old', tmp_path / 'new'
     old.touch()
     new.touch()
-    backend = LateRemoval(LocalBackend())
+    backend = SafeBackend()
     backend.remove(str(old))
     backend.remove(str(new))
-    assert old.is_file()
     assert backend.isfile(str(old))
-    backend.remove_all(kept={str(new)})
-    assert not old.is_file() and new.is_file()
+    with pytest.raises(OSError):
+        backend.put(b'new', '/proc/none')
+    assert old.is_file()
+    SafeBackend().put(b'new', str(new))
+    assert not old.is_file() and new.read_bytes() == b'new'
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_full_disk(data, small_disk, record):
     config.default_hooks.checkpoint.max_keep_ckpts = 1
     filling = small_disk / 'filling'
     first = config.copy()
-    first.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+    first.train_cfg = dict(type='ResumableEpochLoop', max_epochs=1)
     train(first)
     free = os.statvfs(small_disk)
     filling.write_bytes(bytes(free.f_bavail * free.f_frsize - 100_000))
@@ -103,7 +105,7 @@ def test_file_size_limit(data, tmp_path, record):
     config = stateful_config(data, tmp_path / 'work', ballast=False)
     config.default_hooks.checkpoint.max_keep_ckpts = 1
     first = config.copy()
-    first.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+    first.train_cfg = dict(type='ResumableEpochLoop', max_epochs=1)
     train(first)
     size = (tmp_path / 'work/epoch_1.pth').stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from worst_cases import draw_worst
 
 from dyconv_pose.evaluation.results_file import FIGURES, ResultsEvaluation
-from dyconv_pose.evaluation.worst_cases import draw_worst
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,9 +6,11 @@ import re
 import pytest
 import torch
 from mmcv.cnn import ConvModule
+from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
+from mmpose.apis import init_model
 from mmpose.registry import MODELS
 from mmpose.testing import get_packed_inputs
 from small_network import ROOT
@@ -280,3 +282,18 @@ def test_whole_estimator_of_rtmpose_takes_a_training_step():
     loss.backward()
     assert torch.isfinite(loss)
     assert all(layer.weight.grad is not None for _, layer in dynamic_layers(model))
+
+
+def test_the_networks_init_cfg_may_stand_beside_it(tmp_path):
+    """Where MMPose's init_model looks for it, to leave it out."""
+    network = dict(type='ResNet', depth=18, base_channels=8, stem_channels=8)
+    static = randomize(MODELS.build(network))
+    torch.save({'state_dict': static.state_dict()}, tmp_path / 'static.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'static.pth'))
+    backbone = dict(type='dynamic', network=network, conv_cfg=CONV_CFG, init_cfg=init_cfg)
+    started = MODELS.build(backbone)
+    started.init_weights()
+    assert torch.equal(started.conv1.weight[1], static.conv1.weight)
+    head = dict(type='HeatmapHead', in_channels=64, out_channels=17, deconv_out_channels=None)
+    config = Config(dict(model=dict(type='TopdownPoseEstimator', backbone=backbone, head=head)))
+    assert init_model(config, device='cpu').backbone.conv1.weight.dim() == 5

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import islice
 
@@ -10,15 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from dataset_converters.dataset_report import annotation_warnings, detection_warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_coco import NAMES, coco_content
 
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.annotations import read_annotations
-from dyconv_pose.datasets.checks import stop_at_errors
-from dyconv_pose.datasets.detections import check_detections
-from dyconv_pose.datasets.rules import Context, check_table
+from dyconv_pose.datasets.rules import check_annotations, check_detections
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
@@ -136,18 +136,24 @@ def use_boxes(content, path):
 
 def use_annotations(content, path):
     """As a training does: what stops it is one sentence."""
-    context = Context(NAMES, is_scored=True)
     table, findings = read_annotations(dump(content, path), 17)
     if table is not None:
-        findings = findings + check_table(table, context)
+        findings = check_annotations(table, NAMES, is_scored=True) + annotation_warnings(table, NAMES, True)
     for found in findings:
-        json.dumps(found.as_dict())
-    stop_at_errors(findings)
+        json.dumps(asdict(found))
+    stop_at(findings)
+
+
+def stop_at(findings):
+    if errors := [found.sentence for found in findings if found.severity == 'error']:
+        raise ValueError(errors[0])
 
 
 def use_detections(content, path):
     table, _ = read_annotations(dump(coco_content(2), path.with_name('whole.json')), 17)
-    stop_at_errors(check_detections(dump(content, path), table))
+    errors = check_detections(dump(content, path), table)
+    detection_warnings(path, table)
+    stop_at(errors)
 
 
 def use_results(content, path):
@@ -189,7 +195,7 @@ def use_array(content, path):
 
 def use_json_bytes(content, path):
     path.write_bytes(content)
-    stop_at_errors(read_annotations(path, 17)[1])
+    stop_at(read_annotations(path, 17)[1])
     CocoBoxes(path)
 
 

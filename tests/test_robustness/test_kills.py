@@ -11,11 +11,12 @@ from mmengine.registry import HOOKS
 from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, differences, finish, kill_after, last_state, start, stateful_config
 
+from dyconv_pose import files
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.apis.resume import find_resume_point
-from dyconv_pose.engine import checkpoints
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings('ignore'),
     pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are copied by fork, which this system lacks'),
@@ -75,7 +76,7 @@ class KilledWhileWriting(Hook):
     def before_save_checkpoint(self, runner, checkpoint):
         self.count -= 1
         if self.count < 0:
-            checkpoints.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+            files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def at_checkpoint(config, count):
@@ -84,7 +85,6 @@ def at_checkpoint(config, count):
     return config
 
 
-@pytest.mark.slow
 def test_the_comparison_can_fail(data, tmp_path):
     """Without the optimiser's momentum a run goes on as well, to other weights."""
     killed = tmp_path / 'killed'
@@ -115,7 +115,6 @@ def validating_config(data, work_dir):
     return config
 
 
-@pytest.mark.slow
 def test_validation_that_was_missed_is_made_up_for(data, tmp_path):
     """Killed between a checkpoint and the validation of its epoch: the best checkpoint is found all the same."""
     finish(validating_config(data, tmp_path / 'whole'))
@@ -133,7 +132,6 @@ def test_validation_that_was_missed_is_made_up_for(data, tmp_path):
     assert infos[0]['best_score'] == infos[1]['best_score']
 
 
-@pytest.mark.slow
 def test_seed_that_nobody_chose_is_kept(data, tmp_path):
     """Without a seed in the config the checkpoint has it: order, augmentation and dropout go on with that."""
     config = at_checkpoint(stateful_config(data, tmp_path / 'killed', 'within epochs', ballast=False), 5)
@@ -148,7 +146,6 @@ def test_seed_that_nobody_chose_is_kept(data, tmp_path):
     assert differences(*states) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ('mode', 'num_workers'),
     [('epochs', 0), ('within epochs', 0), ('within epochs', 2), ('iterations', 0), ('iterations', 2), ('endless', 0)],

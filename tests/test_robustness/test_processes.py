@@ -28,6 +28,7 @@ CONFIG = ROOT / f'configs/body_2d_keypoint/topdown_heatmap/synthetic/{NAME}_1xb1
 CHECKPOINT = ROOT / f'checkpoints/{NAME}_synthetic-128x96.pth'
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings('ignore'),
     pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are copied by fork, which this system lacks'),
@@ -125,7 +126,6 @@ def test_two_processes_score_as_one(synthetic_people, tmp_path):
     assert 0.1 < assert_same_scores(synthetic_people, tmp_path, 7) < 1
 
 
-@pytest.mark.slow
 def test_any_number_of_persons_scores_the_same(synthetic_people, tmp_path, record):
     numbers = (1, 2, 3, 8, 9, 11)
     scores = []
@@ -152,7 +152,6 @@ def frozen_config(data, work_dir, batch_size):
     return config
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one_with_the_double_batch(tmp_path, record):
     data = write_coco(tmp_path / 'coco', NUM_IMAGES)
     finish(frozen_config(data, tmp_path / 'one', 4))
@@ -187,7 +186,6 @@ class DeathHook(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('victim', [0, 1])
 def test_dead_process_ends_the_others_with_a_sentence(tmp_path, record, victim):
     data = write_coco(tmp_path / 'coco', NUM_IMAGES)
@@ -205,7 +203,6 @@ def test_dead_process_ends_the_others_with_a_sentence(tmp_path, record, victim):
     record('dead process', **{f'rank {victim} killed: seconds to the end': round(time.monotonic() - start, 1)})
 
 
-@pytest.mark.slow
 def test_dead_process_ends_the_command(tmp_path, record):
     """The command of the documentation; the process is killed from outside."""
     data = write_coco(tmp_path / 'coco', NUM_IMAGES)

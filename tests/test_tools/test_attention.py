@@ -14,7 +14,7 @@ from tiny_coco import write_coco, write_config
 from torch import nn
 
 from dyconv_pose.apis import build_model, load_config
-from dyconv_pose.apis.running import use_ground_truth_boxes
+from dyconv_pose.apis.config import use_ground_truth_boxes
 from dyconv_pose.layers import DyConv2d
 
 

@@ -46,7 +46,7 @@ def main() -> None:
     from analysis_tools.environment import machine, versions
 
     from dyconv_pose.apis import load_config
-    from dyconv_pose.apis.running import use_ground_truth_boxes
+    from dyconv_pose.apis.config import use_ground_truth_boxes
 
     config = load_config(args.config)
     if args.gt_boxes:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import PRESENT, AnnotationTable, read_annotations, read_json
-from dyconv_pose.datasets.findings import ERROR, WARNING, Finding, file_error, finding
+from dyconv_pose.datasets.annotations import AnnotationTable, Finding, findings_of, read_annotations
+from dyconv_pose.files import read_json
 
 _NUM_KEYPOINTS = 17
 _BLOCK = 1 << 22  # bytes
@@ -111,35 +111,33 @@ def _at(path: Path, split: Split, findings: list[Finding]) -> list[Finding]:
 
 def _check_annotations(path: Path, folder: Path, split: Split, say: Callable[[str], None]) -> list[Finding]:
     if not path.is_file():
-        return file_error('missing', 'the file is not there: it is in annotations_trainval2017.zip')
+        return [Finding('missing', 'the file is not there: it is in annotations_trainval2017.zip')]
     table, findings = read_annotations(path, _NUM_KEYPOINTS)
-    findings = [found for found in findings if found.severity == ERROR]
     if table is None:
         return findings
     counted = (('images', len(table.image_ids), split.images), ('persons', _count_persons(table), split.persons))
     for what, found, expected in counted:
         if found != expected:
-            findings += file_error('count', f'{what} must be {expected:,}, the file has {found:,}')
+            findings.append(Finding('count', f'{what} must be {expected:,}, the file has {found:,}'))
         else:
             say(f'{path}: {found:,} {"images" if what == "images" else "persons with labelled keypoints"}')
     return findings + _check_images(folder, table.file_names, say)
 
 
 def _count_persons(table: AnnotationTable) -> int:
-    labelled = (table.num_labelled_states == PRESENT) & (table.num_labelled > 0)
-    return int(np.sum(labelled & ~(table.is_crowd == 1)))
+    return int(np.sum((table.numbers['num_keypoints'] > 0) & ~(table.numbers['iscrowd'] == 1)))
 
 
 def _check_images(folder: Path, names: list[str], say: Callable[[str], None]) -> list[Finding]:
     """Looks for every image by name, and for empty files, in one reading of the folder."""
     if not folder.is_dir():
-        return [replace(found, file=str(folder)) for found in file_error('missing', 'the image folder is not there')]
+        return [Finding('missing', 'the image folder is not there', file=str(folder))]
     with os.scandir(folder) as entries:
         sizes = {entry.name: entry.stat().st_size for entry in entries}
     missing = [name for name in names if name not in sizes]
     empty = [name for name in names if sizes.get(name) == 0]
-    findings = finding('missing-image', ERROR, 'images are not there', missing, 'image')
-    findings += finding('empty-image', ERROR, 'images are empty files', empty, 'image')
+    broken = [('missing-image', 'images are not there', missing, 'image')]
+    findings = findings_of([*broken, ('empty-image', 'images are empty files', empty, 'image')])
     if not findings:
         say(f'{folder}: all {len(names):,} images, {sum(sizes[name] for name in names) / 1e9:.2f} GB')
     return [replace(found, file=str(folder)) for found in findings]
@@ -148,23 +146,24 @@ def _check_images(folder: Path, names: list[str], say: Callable[[str], None]) ->
 def _check_detections(path: Path, expected: int, say: Callable[[str], None]) -> list[Finding]:
     if not path.is_file():
         missing = 'the detector boxes are not there: get them as the documentation of MMPose says, or use --gt-boxes'
-        return [replace(found, severity=WARNING) for found in file_error('missing', missing)]
-    content, findings = read_json(path)
-    if findings:
-        return findings
+        return [Finding('missing', missing, severity='warning')]
+    try:
+        content = read_json(path, 'detections')
+    except ValueError as error:
+        return [Finding('json', str(error))]
     if not isinstance(content, list):
-        return file_error('form', f'the detector boxes must be a list, the file holds a {type(content).__name__}')
+        return [Finding('form', f'the detector boxes must be a list, the file holds a {type(content).__name__}')]
     boxes = sum(isinstance(entry, dict) and entry.get('category_id') == 1 for entry in content)
     if boxes != expected:
-        return file_error('count', f'boxes of persons must be {expected:,}, the file has {boxes:,}')
+        return [Finding('count', f'boxes of persons must be {expected:,}, the file has {boxes:,}')]
     say(f'{path}: {boxes:,} boxes of persons')
     return []
 
 
 def _check_archive(path: Path, expected: str, say: Callable[[str], None]) -> list[Finding]:
     if not path.is_file():
-        return [replace(found, severity=WARNING) for found in file_error('missing', 'the archive is not there')]
+        return [Finding('missing', 'the archive is not there', severity='warning')]
     if (found := md5_of(path)) != expected:
-        return file_error('md5', f'the MD5 sum must be {expected}, it is {found}: get the archive again')
+        return [Finding('md5', f'the MD5 sum must be {expected}, it is {found}: get the archive again')]
     say(f'{path}: MD5 {found}')
     return []

@@ -21,13 +21,11 @@ def main() -> int:
     """Checks, prints, and says by the exit status whether there are errors."""
     args = parse_args()
     from dataset_converters.coco_release import check_release
-
-    from dyconv_pose.datasets.check_report import print_report
-    from dyconv_pose.datasets.findings import ERROR
+    from dataset_converters.dataset_report import print_report
 
     findings = check_release(args.root, args.archives, say=lambda line: print(f'ok  {line}', flush=True))
     print_report(findings)
-    return int(any(found.severity == ERROR for found in findings))
+    return int(any(found.severity == 'error' for found in findings))
 
 
 if __name__ == '__main__':

@@ -160,6 +160,9 @@ def _check(path: Path, content: Mapping) -> None:
 def recipe_of(config: Config) -> str:
     """A short digest of all that decides a run's result but its seed: of the model, data, schedule and evaluation."""
     content = {key: config.get(key) for key in _DECISIVE}
+    loop = content['train_cfg'] or {}
+    if loop.get('type') == 'ResumableEpochLoop':  # in the words of old, or all digests would be others
+        content['train_cfg'] = {key: value for key, value in loop.items() if key != 'type'} | {'by_epoch': True}
     hooks = config.get('default_hooks') or {}
     content['hooks'] = {key: hooks.get(key) for key in _DECISIVE_HOOKS}
     text = json.dumps(_plain(content), sort_keys=True)

@@ -2,7 +2,7 @@
 # As MMPose's MobileNetV2 configuration and not stated in the paper: warm-up and the base batch size for scaling.
 _base_ = ['../default_runtime.py']
 
-train_cfg = dict(by_epoch=True, max_epochs=210, val_interval=10)
+train_cfg = dict(max_epochs=210, val_interval=10)
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 

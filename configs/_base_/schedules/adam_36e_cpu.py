@@ -1,7 +1,7 @@
 # A short schedule for small data sets and batches of 16: Adam, 2e-3, a tenth of it from epoch 28 and of that from 33.
 _base_ = ['../default_runtime.py']
 
-train_cfg = dict(by_epoch=True, max_epochs=36, val_interval=2)
+train_cfg = dict(max_epochs=36, val_interval=2)
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-3))
 

@@ -2,7 +2,7 @@
 # horizon is an eighth of the iterations so far. AdamW, the backbone at 0.4 of the rate.
 _base_ = ['../default_runtime.py']
 
-train_cfg = dict(by_epoch=False, max_iters=5000, val_interval=500)
+train_cfg = dict(_delete_=True, type='ResumableIterLoop', max_iters=5000, val_interval=500)
 
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),

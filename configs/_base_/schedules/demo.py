@@ -3,7 +3,7 @@ _base_ = ['../default_runtime.py']
 
 load_from = 'checkpoints/td-hm_dy-mobilenetv3-small-s16-bneck-narrow_synthetic-128x96.pth'
 
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1000, val_interval=500)
+train_cfg = dict(_delete_=True, type='ResumableIterLoop', max_iters=1000, val_interval=500)
 
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from dyconv_pose.apis import build_model, load_weights
-from dyconv_pose.apis.running import check_data
+from dyconv_pose.datasets.check import check_data
 from dyconv_pose.layers import dynamic_layers
 
 from .hooks import REPLACEMENTS, LayerAttention, record_attention, replace_attention

@@ -12,3 +12,5 @@ model = dict(
         exclude=['stem.*', '*_weighting.*'],
     )
 )
+
+train_cfg = dict(_delete_=True, type='ResumableEpochLoop', max_epochs=210, val_interval=10)

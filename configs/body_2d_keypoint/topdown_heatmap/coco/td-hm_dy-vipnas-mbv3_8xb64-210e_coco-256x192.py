@@ -13,3 +13,5 @@ model = dict(
         exclude=['conv1.*', '*.se.*'],
     )
 )
+
+train_cfg = dict(_delete_=True, type='ResumableEpochLoop', max_epochs=210, val_interval=10)

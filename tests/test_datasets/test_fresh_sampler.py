@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.runner import Runner
 
-from dyconv_pose.datasets import fresh
-from dyconv_pose.datasets.fresh import FreshSampler
+from dyconv_pose.datasets import samplers
+from dyconv_pose.datasets.samplers import FreshSampler
 
 
 def epochs_of(sampler, number):
@@ -37,7 +37,7 @@ def test_seed_and_epoch_decide():
 def test_processes_share_an_epoch(monkeypatch):
     parts = []
     for rank in range(2):
-        monkeypatch.setattr(fresh, 'get_dist_info', lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(samplers, 'get_dist_info', lambda rank=rank: (rank, 2))
         parts.append(epochs_of(FreshSampler(range(9), 3, seed=1), 2))
     monkeypatch.undo()
     # Three are rounded up to two for each.
@@ -64,5 +64,5 @@ def test_from_a_config():
 
 @pytest.mark.parametrize('number', [0, 4])
 def test_numbers_out_of_range(number):
-    with pytest.raises(ValueError, match=f'from 1 to the 3 samples of the data set, got {number}'):
+    with pytest.raises(ValueError, match=f'from 1 to the 3 samples of the dataset, got {number}'):
         FreshSampler(range(3), number)

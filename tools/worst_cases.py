@@ -1,13 +1,12 @@
-"""Pictures of the persons that a network got worst: what was annotated beside what was found."""
+"""Images of the persons that a network got worst: what was annotated beside what was found."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from dyconv_pose.evaluation.results_file import PersonScore
 from dyconv_pose.inference.images import read_image, write_image
-
-from .results_file import PersonScore
 
 _ANNOTATED, _FOUND, _ERROR = (80, 220, 80), (60, 80, 255), (255, 255, 255)
 _SIDE = 480

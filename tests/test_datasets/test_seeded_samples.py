@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from dyconv_pose.datasets.seeded import SeededDataset, SeededSampler, derive_seed, seed_generators, seeded_loader
+from dyconv_pose.datasets.samplers import SeededDataset, SeededSampler, derive_seed, seed_generators, seeded_loader
 from dyconv_pose.engine.loops import EndlessBatches, batches_from
 
 

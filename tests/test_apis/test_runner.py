@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.optim import AmpOptimWrapper
+from model_converters.publish_model import publish
 
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
-from dyconv_pose.apis.publish import publish
-from dyconv_pose.apis.running import use_ground_truth_boxes
-from dyconv_pose.engine.amp import CpuAmpOptimWrapper
+from dyconv_pose.apis.config import use_ground_truth_boxes
+from dyconv_pose.engine.optim import CpuAmpOptimWrapper
 
 from .conftest import CONFIG, ROOT
 

@@ -1,15 +1,14 @@
 """Checks the annotations, images and detector boxes of a config; exits with 1 where a training would stop."""
 
 import argparse
+import sys
+from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-from dyconv_pose.apis import load_config
-from dyconv_pose.apis.running import use_ground_truth_boxes
 from dyconv_pose.cli import run
-from dyconv_pose.datasets.check_report import print_report, write_json
-from dyconv_pose.datasets.checks import SPLITS, check_config
-from dyconv_pose.datasets.findings import ERROR
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
+
+SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,6 +27,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Checks, prints, and says by the exit status whether there are errors."""
     args = parse_args()
+    from dataset_converters.dataset_report import check_config, print_report, write_json
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
+
     config = load_config(args.config)
     if args.gt_boxes:
         use_ground_truth_boxes(config)
@@ -44,7 +48,7 @@ def main() -> int:
     print_report(findings)
     if args.json:
         write_json(findings, args.json)
-    return int(any(found.severity == ERROR for found in findings))
+    return int(any(found.severity == 'error' for found in findings))
 
 
 if __name__ == '__main__':

@@ -1,8 +1,7 @@
-"""A loss that is no number: the run stops, the weights stay as they were, and the report names the batch."""
+"""A NaN or infinite loss: the run stops, the weights stay as they were, and the report names the batch."""
 
 import functools
 import json
-import time
 
 import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import pytest
@@ -17,8 +16,8 @@ from tiny_coco import tiny_config, write_coco
 from torch import nn
 
 from dyconv_pose.engine import CpuAmpOptimWrapper
-from dyconv_pose.engine.numerics import REPORT_NAME, all_finite
-from dyconv_pose.engine.undefined_scores import explain_undefined
+from dyconv_pose.engine.nan_guard import REPORT_NAME, all_finite
+from dyconv_pose.engine.validation import explain_undefined
 from dyconv_pose.layers import DyConv2d, KernelAttention
 
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -136,9 +135,9 @@ def test_inside_a_distributed_wrapper(data, tmp_path):
     assert same_weights(runner)
 
 
-def test_bad_picture_is_named(data, tmp_path):
+def test_bad_image_is_named(data, tmp_path):
     runner = make_runner(data, tmp_path)
-    dataset = runner.train_dataloader.dataset
+    dataset = runner.train_dataloader.dataset.dataset
     original = dataset.prepare_data
 
     def prepare_data(index):
@@ -150,7 +149,7 @@ def test_bad_picture_is_named(data, tmp_path):
         return sample
 
     dataset.prepare_data = prepare_data
-    with pytest.raises(FloatingPointError, match=r'look at the picture .*000000000003.jpg'):
+    with pytest.raises(FloatingPointError, match=r'look at the image .*000000000003.jpg'):
         runner.train()
     bad = [s for s in json.loads((tmp_path / REPORT_NAME).read_text())['batch'] if not s['inputs_finite']]
     assert [sample['annotation_id'] for sample in bad] == [6]
@@ -191,14 +190,6 @@ def test_only_losses_count():
     assert not all_finite({'loss_a': torch.tensor(1.0), 'loss_b': [torch.tensor(1.0), torch.tensor(float('inf'))]})
     assert not all_finite({'loss_a': torch.tensor(float('inf')), 'loss_b': torch.tensor(-float('inf'))})
     assert not all_finite({'loss_a': torch.tensor(2e38), 'loss_b': torch.tensor(2e38)})  # the sum is optimised
-
-
-def test_check_costs_microseconds():
-    losses = {'loss_kpt': torch.tensor(0.5, requires_grad=True) * 1, 'acc_pose': torch.tensor(0.1)}
-    begin = time.perf_counter()
-    for _ in range(100):
-        all_finite(losses)
-    assert (time.perf_counter() - begin) / 100 < 2e-3
 
 
 def test_wrapper_for_a_cpu_computes_in_bfloat16():

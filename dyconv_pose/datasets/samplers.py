@@ -1,0 +1,165 @@
+"""Samplers: seeds for the augmentation of each sample, and sampling without replacement across epochs.
+
+MMEngine seeds a data-loading process once: what a sample's augmentation draws depends on every sample before it, and a
+resumed run draws other numbers. Here the sampler gives each index a seed, a pure function of (run's seed, epoch, place
+in the epoch), with which the dataset seeds the generators before it prepares the sample.
+"""
+
+import random
+from collections.abc import Iterator, Sized
+from itertools import islice
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.registry import DATA_SAMPLERS, DATASETS
+from mmpose.registry import DATA_SAMPLERS as POSE_SAMPLERS
+from torch.utils.data import Dataset, Sampler
+
+
+def derive_seed(*numbers: int) -> int:
+    """A seed of 64 bits from non-negative integers, different for all that matters where one of them is."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+def seed_generators(seed: int, everywhere: bool = False) -> None:
+    """Seeds Python's, NumPy's and PyTorch's generators on the CPU; on GPUs too where ``everywhere`` is set."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    (torch.manual_seed if everywhere else torch.default_generator.manual_seed)(seed)
+
+
+def seeded_loader(loader: dict) -> dict:
+    """A data loader's config with :class:`SeededDataset` and :class:`SeededSampler` around its dataset and sampler.
+
+    A loader with a batch sampler is returned as it is: such batches depend on more than indices.
+    """
+    if loader.get('batch_sampler') is not None or not isinstance(loader.get('sampler'), dict):
+        return loader
+    return {
+        **loader,
+        'dataset': dict(type='SeededDataset', dataset=loader['dataset']),
+        'sampler': dict(type='SeededSampler', sampler=loader['sampler']),
+    }
+
+
+@DATASETS.register_module()
+class SeededDataset(Dataset):
+    """Prepares each sample from the seed that comes with its index; all else is the dataset's, built of its config."""
+
+    def __init__(self, dataset: dict) -> None:
+        self.dataset = DATASETS.build(dataset)
+
+    def full_init(self) -> None:
+        """Lets the dataset read its annotations, as MMEngine's runner asks it to."""
+        if hasattr(self.dataset, 'full_init'):
+            self.dataset.full_init()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, place: tuple[int, int]) -> dict:
+        """The sample at (index, seed)."""
+        index, seed = place
+        seed_generators(seed)
+        return self.dataset[index]
+
+    def __getattr__(self, name: str) -> object:
+        if name == 'dataset' or name.startswith('__'):  # while unpickling, or a protocol that is not forwarded
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(Sampler):
+    """Gives each index of another sampler a seed, and can begin in the middle of an epoch.
+
+    Places count over all processes: two prepare the samples that one would with batches of twice the size.
+
+    Args:
+        dataset: The :class:`SeededDataset`, or what wraps it.
+        sampler: The config of the sampler that decides on the order.
+        seed: Of the order and of the samples.
+    """
+
+    def __init__(self, dataset: Dataset, sampler: dict, seed: int | None = None) -> None:
+        # not the seeded one where the dataset is a slice that MMEngine took
+        self._dataset = dataset.dataset if isinstance(dataset, SeededDataset) else dataset
+        self._config = sampler
+        self.sampler = self._new_sampler(seed)
+        self.is_endless = isinstance(self.sampler, InfiniteSampler)
+        self.epoch = self.num_skipped = 0
+        self.rank, self.world_size = get_dist_info()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the order, which all processes share."""
+        return getattr(self.sampler, 'seed', 0)
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self.sampler.seed = seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """Goes to the beginning of an epoch."""
+        self.epoch, self.num_skipped = epoch, 0
+        if hasattr(self.sampler, 'set_epoch'):
+            self.sampler.set_epoch(epoch)
+
+    def skip(self, num_samples: int) -> None:
+        """Leaves out the first samples of this epoch, when it begins next."""
+        self.num_skipped = num_samples
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        # an endless sampler of MMEngine has one order for all its iterators, and it ends where one is given up
+        order = self._new_sampler(self.seed) if self.is_endless else self.sampler
+        for place, index in islice(enumerate(order), self.num_skipped, None):
+            yield index, derive_seed(self.seed, self.epoch, place * self.world_size + self.rank)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def _new_sampler(self, seed: int | None) -> Sampler:
+        return DATA_SAMPLERS.build(self._config, default_args=dict(dataset=self._dataset, seed=seed))
+
+
+@POSE_SAMPLERS.register_module()
+class FreshSampler(Sampler):
+    """Samples without replacement across epochs, from a dataset larger than an epoch, so that nothing is memorised.
+
+    Each epoch goes on where the last one ended in a random order of the whole dataset; then another order begins.
+
+    Args:
+        dataset: The dataset.
+        num_samples: Of an epoch, in all processes together; 1 to the size of the dataset, or ValueError is raised.
+        seed: Of the orders, the same in all processes; ``None`` draws one.
+    """
+
+    def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
+        if not 1 <= num_samples <= len(dataset):
+            raise ValueError(
+                f'num_samples must be from 1 to the {len(dataset)} samples of the dataset, got {num_samples}: '
+                'choose another number or make the dataset larger.'
+            )
+        self.dataset, self.num_samples, self.epoch = dataset, num_samples, 0
+        self.seed = sync_random_seed() if seed is None else seed
+        self._rank, self._processes = get_dist_info()
+
+    def __iter__(self) -> Iterator[int]:
+        size = len(self) * self._processes  # rounded up, so that all processes get as many
+        rounds, offsets = np.divmod(self.epoch * size + np.arange(size), len(self.dataset))
+        orders = {
+            number: np.random.default_rng((self.seed, int(number))).permutation(len(self.dataset))
+            for number in np.unique(rounds)
+        }
+        indices = [int(orders[number][offset]) for number, offset in zip(rounds, offsets, strict=True)]
+        return iter(indices[self._rank :: self._processes])
+
+    def __len__(self) -> int:
+        """The number of samples of this process in an epoch."""
+        return -(-self.num_samples // self._processes)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch, from 0."""
+        self.epoch = epoch

@@ -1,0 +1,52 @@
+"""Distributed training on a CPU where some weights get no gradient."""
+
+import socket
+
+import pytest
+from small_network import small_config
+from tiny_coco import tiny_config, write_coco
+from tiny_training import finish
+
+pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+
+
+def head_of(stages):
+    return dict(stage_out_channels=(8,) * stages, stage_hidden_channels=((None,),) * stages)
+
+
+#: The last stage is computed for nothing.
+UNUSED = {'model.backbone.out_indices': (2,), 'model.head': dict(in_channels=32, **head_of(2))}
+CASES = {
+    'frozen from the first step on': {
+        'model.backbone': dict(_delete_=True, type='DyMobileNetV2', widen_factor=0.25, frozen_stages=2),
+        'model.head.in_channels': 1280,
+    },
+    'frozen residual stages': {'model.backbone.frozen_stages': 2},
+    'unused, said beside the model': UNUSED | {'find_unused_parameters': True},
+    'unused, said of the wrapper': UNUSED | {'model_wrapper_cfg': dict(find_unused_parameters=True)},
+}
+
+
+@pytest.fixture
+def one_of_a_job(monkeypatch):
+    """The variables that a launcher sets; a job of one process has the same wrapper as one of eight."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    place = dict(RANK=0, LOCAL_RANK=0, WORLD_SIZE=1, MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    for name, value in place.items():
+        monkeypatch.setenv(name, str(value))
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_training_goes_on_past_the_first_step(one_of_a_job, tmp_path, case):
+    data = write_coco(tmp_path / 'coco', 4)
+    config = small_config(tiny_config(data, tmp_path / 'work'))
+    config.model.head.update(head_of(3))
+    options = dict(CASES[case])
+    if 'model.backbone' in options:
+        config.model.backbone = {k: v for k, v in options.pop('model.backbone').items() if k != '_delete_'}
+    config.merge_from_dict(options)
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.launcher = 'pytorch'
+    finish(config)
