@@ -37,7 +37,8 @@ class DynamicConv2d(nn.Module):
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
         bias: (K, C_out), or ``None``.
-        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K).
+        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K), or to what else
+            :meth:`convolve` takes.
 
     Raises:
         ValueError: An argument is out of its range.
