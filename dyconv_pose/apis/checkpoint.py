@@ -158,19 +158,15 @@ def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     missing = [name for name in own if name not in weights and not name.endswith('num_batches_tracked')]
     unknown = [name for name in weights if name not in own]
-    misfit = f'The checkpoint "{path}" does not fit the config\'s network: '
+    shapes = {name: (tuple(own[name].shape), tuple(value.shape)) for name, value in weights.items() if name in own}
+    name, (needs, has) = next(((k, both) for k, both in shapes.items() if both[0] != both[1]), ('', ((), ())))
+    problem, remedy = f'{name} has the shape {has} and needs {needs}', 'was it trained with this config?'
     if missing or unknown:
         first, other = (f' (such as {names[0]})' if names else '' for names in (missing, unknown))
-        raise ValueError(
-            f'{misfit}{len(missing)} of its weights are missing{first} and {len(unknown)} are unknown{other}: was it '
-            'trained with this config?'
-        )
-    for name, value in weights.items():
-        has, needs = tuple(value.shape), tuple(own[name].shape)
-        if has != needs and len(has) == 5 and has[1:] == needs[1:]:  # the bank of a dynamic layer
-            raise ValueError(
-                f'{misfit}{name} has K={has[0]} kernels and needs K={needs[0]}: set num_kernels={has[0]} in conv_cfg.'
-            )
-        if has != needs:
-            raise ValueError(f'{misfit}{name} has the shape {has} and needs {needs}: was it trained with this config?')
+        problem = f'{len(missing)} of its weights are missing{first} and {len(unknown)} are unknown{other}'
+    elif len(has) == 5 and has[1:] == needs[1:]:  # the bank of a dynamic layer
+        problem = f'{name} has K={has[0]} kernels and needs K={needs[0]}'
+        remedy = f'set num_kernels={has[0]} in conv_cfg.'
+    if missing or unknown or name:
+        raise ValueError(f'The checkpoint "{path}" does not fit the config\'s network: {problem}: {remedy}')
     model.load_state_dict(weights, strict=False)

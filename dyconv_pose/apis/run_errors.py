@@ -69,10 +69,9 @@ def describe_data_error(error: Exception, config_name: str = 'CONFIG') -> str | 
             f'A data-loading process died ({" ".join(dead["how"].split())}), most often because memory ran out: lower '
             'num_workers of the data loaders, or batch_size.'
         )
-    if is_wrapped:
-        problem = ' '.join(message.split())
-        return f'Loading data failed with {problem}: check the data ({check}) and the pipeline of the config.'
-    return None
+    problem = ' '.join(message.split())
+    sentence = f'Loading data failed with {problem}: check the data ({check}) and the pipeline of the config.'
+    return sentence if is_wrapped else None
 
 
 def _machine_error(error: Exception) -> str | None:

@@ -1,6 +1,8 @@
 # ruff: noqa: F401
 """Training: temperature, CPU memory, format and precision, resuming, checkpoints, the NaN guard, and what is logged."""
 
+from dyconv_pose import registration  # MMPose, importable
+
 from .attention_log import AttentionLogHook
 from .checkpoints import SafeCheckpointHook
 from .keep_memory import KeepMemoryHook

@@ -87,15 +87,13 @@ def stop(runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
 
 def _samples(batch: dict) -> list[dict]:
     """The samples of a batch, by ids and paths, and which of them hold NaN or infinite numbers."""
-    inputs, samples = batch.get('inputs'), batch.get('data_samples') or []
-    finite = inputs.isfinite().flatten(1).all(dim=1).tolist() if isinstance(inputs, Tensor) else [True] * len(samples)
-    described = []
-    for sample, inputs_finite in zip(samples, finite, strict=False):
+    inputs, samples, described = batch.get('inputs'), batch.get('data_samples') or [], []
+    for index, sample in enumerate(samples):
         parts = [sample.get(part) or {} for part in ('gt_fields', 'gt_instance_labels')]
         targets = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
+        finite = {'inputs_finite': [inputs[index]] if isinstance(inputs, Tensor) else [], 'targets_finite': targets}
         entry = {name: sample.get(key) for name, key in _SAMPLE_KEYS.items()}
-        targets_finite = all(bool(value.isfinite().all()) for value in targets)
-        described.append(entry | {'inputs_finite': inputs_finite, 'targets_finite': targets_finite})
+        described.append(entry | {name: all(bool(v.isfinite().all()) for v in part) for name, part in finite.items()})
     return described
 
 

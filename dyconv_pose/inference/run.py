@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .coco import coco_results, write_results
+from .coco import CocoBoxes, coco_results, write_results
 from .drawing import draw_heatmaps, draw_poses, require_display
 from .images import kind_of_file, read_image, write_image
 from .predictor import PoseEstimator
@@ -99,6 +99,8 @@ class Run:
                 sources += expand(text)
         if not sources:
             raise ValueError(' '.join(self.failures))
+        if isinstance(self.estimator.detector, CocoBoxes):
+            self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         self.left_out = [source.path for source in sources if not source.kind]
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:

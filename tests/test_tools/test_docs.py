@@ -14,7 +14,7 @@ from analysis_tools.pages.metafiles import metafiles
 from analysis_tools.pages.networks import COCO_FOLDER, comment_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*sorted(ROOT.glob('docs/*.md')), ROOT / 'benchmarks/README.md']
+PAGES = [*sorted(ROOT.glob('*.md')), *sorted(ROOT.glob('docs/*.md')), ROOT / 'benchmarks/README.md']
 
 
 def test_make_docs_changes_nothing():

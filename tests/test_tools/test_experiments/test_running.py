@@ -250,5 +250,5 @@ def test_missing_files_are_said(tmp_path):
         load_experiment(tmp_path / 'none.py')
     network = dict(config=str(tmp_path / 'none.py'))
     file = write_experiment(tmp_path, networks={'static': network, 'dynamic': network})
-    with pytest.raises(FileNotFoundError, match='config must be an existing file'):
+    with pytest.raises(FileNotFoundError, match='config must be a file'):
         load_experiment(file).runs[0].config()
