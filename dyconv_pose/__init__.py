@@ -14,7 +14,10 @@ __version__ = '0.2.0'
 #: Where each public name is defined.
 _MODULES = {
     'CondConv2d': 'layers',
+    'DCDConv2d': 'layers',
     'DyConv2d': 'layers',
+    'KernelWarehouse2d': 'layers',
+    'ODConv2d': 'layers',
     'dynamic_layers': 'layers',
     'make_dynamic': 'layers',
     'load_estimator': 'apis',

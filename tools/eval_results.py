@@ -36,6 +36,8 @@ def main() -> None:
 
         sigmas = keypoint_set_of_config(args.config).sigmas
     evaluation = ResultsEvaluation(args.annotations, args.results, sigmas)
+    if not evaluation.num_results:
+        print(f'"{args.results}" holds no persons, so every figure is 0: did the detector find nobody (--boxes)?')
     table = Table('figure', 'value')
     for name, value in evaluation.figures.items():
         table.add_row(name, f'{value:.4f}' if value >= 0 else 'no such persons')
@@ -44,9 +46,10 @@ def main() -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / 'metrics.json').write_text(json.dumps(evaluation.figures, indent=2) + '\n')
     if args.images:
-        from worst_cases import draw_worst
+        from worst_cases import draw_worst, persons_of, skeleton_of
 
-        written = draw_worst(evaluation.persons()[: args.worst], evaluation.skeleton(), args.images, out_dir / 'worst')
+        worst = persons_of(evaluation)[: args.worst]
+        written = draw_worst(worst, skeleton_of(evaluation), args.images, out_dir / 'worst')
         print(f'the {len(written)} worst cases are in {out_dir / "worst"}')
 
 

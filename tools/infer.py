@@ -133,6 +133,9 @@ def main() -> int:
     print(f'{done.images} images, {done.persons} persons, written to {args.out_dir}, {results}')
     if fell_back := getattr(estimator.detector, 'fell_back', 0):
         print(f'in {fell_back} images no person was detected: they were taken whole (see --boxes)')
+    if done.left_out:
+        names = ', '.join(done.left_out[:5]) + (', ...' if len(done.left_out) > 5 else '')
+        print(f'{len(done.left_out)} files were left out, which are neither images nor videos: {names}')
     if done.failures:
         print(f'{len(done.failures)} inputs could not be used, or not whole: they are named above')
     return 1 if done.failures else 0

@@ -1,15 +1,59 @@
 """Images of the persons that a network got worst: what was annotated beside what was found."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from dyconv_pose.evaluation.results_file import PersonScore
+from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.images import read_image, write_image
 
 _ANNOTATED, _FOUND, _ERROR = (80, 220, 80), (60, 80, 255), (255, 255, 255)
 _SIDE = 480
+
+
+@dataclass
+class PersonScore:
+    """How well one annotated person was found.
+
+    Attributes:
+        annotation: The annotation.
+        image: The image's entry in the annotations.
+        similarity: Object keypoint similarity with the best result, 0 to 1; 0 where there is none.
+        result: That result, or ``None``.
+    """
+
+    annotation: dict
+    image: dict
+    similarity: float
+    result: dict | None
+
+
+def persons_of(evaluation: ResultsEvaluation) -> list[PersonScore]:
+    """The annotated persons that count (no crowds, at least one labelled keypoint), worst first."""
+    scores = []
+    for (image_id, category_id), similarities in evaluation.evaluator.ious.items():
+        persons = evaluation.evaluator._gts[image_id, category_id]
+        # The evaluator has its rows in the order of falling score, and keeps the best 20 of an image.
+        found = sorted(evaluation.evaluator._dts[image_id, category_id], key=lambda row: -row['score'])[:20]
+        for index, person in enumerate(persons):
+            if person.get('iscrowd') or not person.get('num_keypoints', 1):
+                continue
+            column = np.asarray(similarities)[:, index] if len(similarities) else np.zeros(0)
+            best = int(column.argmax()) if len(column) else None
+            similarity, result = (0.0, None) if best is None else (float(column[best]), found[best])
+            scores.append(PersonScore(person, evaluation.truth.imgs[image_id], similarity, result))
+    return sorted(scores, key=lambda score: score.similarity)
+
+
+def skeleton_of(evaluation: ResultsEvaluation) -> list[tuple[int, int]]:
+    """The limbs that the annotations' category states, pairs of keypoint indices from 0."""
+    categories = evaluation.truth.dataset['categories']
+    links = categories[0].get('skeleton') if categories else []
+    numbers = range(1, len(evaluation.truth.dataset['annotations'][0]['keypoints']) // 3 + 1)
+    pairs = [link for link in links if isinstance(link, list) and len(link) == 2] if isinstance(links, list) else []
+    return [(int(start) - 1, int(end) - 1) for start, end in pairs if start in numbers and end in numbers]
 
 
 def draw_worst(
@@ -33,6 +77,9 @@ def draw_worst(
     written = []
     for rank, score in enumerate(worst, start=1):
         image = read_image(Path(images) / score.image['file_name'])
+        if (size := [score.image['width'], score.image['height']]) != [*image.shape[1::-1]]:
+            name = score.image['file_name']
+            raise ValueError(f'The image "{name}" must have the annotated size {size}, got {[*image.shape[1::-1]]}.')
         name = f'{rank:03d}_oks{score.similarity:.2f}_{Path(score.image["file_name"]).stem}_{score.annotation["id"]}'
         path = Path(out_dir) / f'{name}.jpg'
         write_image(path, _pair(image, score, skeleton))

@@ -9,12 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
-from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.codecs import MSRAHeatmap
 from mmpose.models.heads import HeatmapHead
 from torch import nn
 
-from dyconv_pose.datasets.check import datasets_within
+from dyconv_pose.datasets.check import datasets_within, read_metainfo
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
 from dyconv_pose.engine.memory_format import use_channels_last
 from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
@@ -190,7 +189,7 @@ def _metainfo(config: Config) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that MMPose looks for the metainfo among its own configs
         for split in ('test', 'train'):
-            metainfo = dataset_meta_from_config(config, split) if f'{split}_dataloader' in config else None
+            metainfo = read_metainfo(config[f'{split}_dataloader'].dataset) if f'{split}_dataloader' in config else None
             if metainfo is not None:
                 return metainfo
     raise ValueError('The config must name a dataset with keypoint metainfo in its test_dataloader, it has none.')

@@ -19,6 +19,7 @@ _NUMBER = (int, float)
 _KINDS = {int: 'an integer', str: 'text', list: 'a list', _NUMBER: 'a number'}
 _IMAGE = {'id': int, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER}
 _ANNOTATION = {'id': int, 'image_id': int, 'category_id': int}
+_PARTS = {'images': _IMAGE, 'annotations': _ANNOTATION, 'categories': {'id': int}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Finding:
 
 
 def findings_of(broken: Iterable[tuple]) -> list[Finding]:
-    """The findings of rules: tuples of name, message, places (``None``: the whole file), and the unit of a place."""
+    """The findings of rules: tuples of name, message, places (``None``: the whole file), and what a place is."""
     found = []
     for rule, message, places, *unit in broken:
         if places is None:
@@ -55,11 +56,7 @@ def findings_of(broken: Iterable[tuple]) -> list[Finding]:
 
 
 class AnnotationTable:
-    """The annotations of one file.
-
-    Args:
-        content: What the file holds; :func:`form_errors` finds nothing in it.
-        num_keypoints: K, of the dataset's metadata.
+    """The annotations of a file in which :func:`form_errors` finds nothing.
 
     Attributes:
         ids: (N,) int64; also ``category_ids``, and ``image_rows``, -1 where the file does not list the image.
@@ -72,7 +69,7 @@ class AnnotationTable:
     """
 
     def __init__(self, content: dict, num_keypoints: int) -> None:
-        images, annotations, self.categories = content['images'], content['annotations'], content['categories']
+        images, annotations, self.categories = content['images'], content['annotations'], content.get('categories', [])
         self.file_names = [image['file_name'] for image in images]
         self.image_ids = np.array([image['id'] for image in images], np.int64)
         self.image_sizes_wh = np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2)
@@ -91,7 +88,7 @@ class AnnotationTable:
         self.is_person = self.labelled.any(axis=1) & ~(self.numbers['iscrowd'] > 0)
 
     def rows_of(self, image_ids: Iterable[int]) -> np.ndarray:
-        """Which of the images these are, -1 for none."""
+        """The rows of images, -1 for one that the file does not list."""
         row_of_image = {image_id: row for row, image_id in enumerate(self.image_ids.tolist())}
         return np.array([row_of_image.get(image_id, -1) for image_id in image_ids], np.int64)
 
@@ -99,22 +96,14 @@ class AnnotationTable:
         """The sizes (width, height) of images, NaN for the row -1."""
         return np.vstack([self.image_sizes_wh, np.full((1, 2), np.nan)])[rows]
 
-    def ids_where(self, key: str, state: int) -> np.ndarray:
-        """The annotations whose value under a key is present, absent or malformed."""
-        return self.ids[self.states[key] == state]
-
     def has_persons(self) -> np.ndarray:
         """(I,) bool: the images that are read where persons come from the annotations."""
         return np.isin(np.arange(len(self.image_ids)), self.image_rows[self.is_person])
 
 
 def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Turns N lists of ``width`` numbers (or N numbers), some perhaps ``None`` or malformed, into an array.
-
-    Returns:
-        (N, width) or (N,) float64 with NaN in the rows that are not present, and (N,) int8 states.
-    """
-    rows, length, number = ([[v] for v in values], 1, {int, float}) if width is None else (values, width, {int, float})
+    """(N, width) float64 of N lists, or (N,) of N numbers, NaN where ``None`` or malformed; and (N,) int8 states."""
+    rows, length, number = [[v] for v in values] if width is None else values, width or 1, {int, float}
     states = np.array([ABSENT if value is None else MALFORMED for value in values], np.int8)
     is_whole = [isinstance(row, list) and len(row) == length and number.issuperset(map(type, row)) for row in rows]
     states[is_whole] = PRESENT
@@ -142,11 +131,12 @@ def form_errors(content: object) -> list[Finding]:
     if not isinstance(content, dict):
         kind = type(content).__name__
         return [Finding('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')]
-    for part in ('images', 'annotations', 'categories'):
+    content = {'categories': [], **content}  # training does without them
+    for part in _PARTS:
         if not isinstance(content.get(part), list):
             return [Finding('form', f'the file has no list "{part}", as COCO\'s format has')]
-    images = entry_errors(content['images'], 'entries of "images"', _IMAGE)
-    return findings_of([*images, *entry_errors(content['annotations'], 'entries of "annotations"', _ANNOTATION)])
+    parts = [entry_errors(content[part], f'entries of "{part}"', kinds) for part, kinds in _PARTS.items()]
+    return findings_of(chain(*parts))
 
 
 def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
@@ -155,5 +145,10 @@ def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
     yield 'form', f'{name} are no dictionaries', np.flatnonzero(is_wrong), 'position'
     for key, kind in kinds.items() if not any(is_wrong) else ():
         values = [entry.get(key) for entry in entries]
+        absent = np.flatnonzero([value is None for value in values])
+        has = ', '.join(entries[absent[0]]) or 'nothing' if len(absent) else ''
+        yield 'form', f'{name} lack "{key}" ({_KINDS[kind]}), the first has {has:.80}', absent, 'position'
         is_wrong = [not isinstance(value, kind) or (type(value) is int and abs(value) >= 2**63) for value in values]
-        yield 'form', f'{name} lack "{key}" as {_KINDS[kind]}', np.flatnonzero(is_wrong), 'position'
+        wrong = np.setdiff1d(np.flatnonzero(is_wrong), absent)
+        value = repr(values[wrong[0]]) if len(wrong) else ''
+        yield 'form', f'{name} have a "{key}" that is not {_KINDS[kind]} but {value:.40}', wrong, 'position'

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 
 
 def derive_seed(*numbers: int) -> int:
-    """A seed of 64 bits from non-negative integers, different for all that matters where one of them is."""
+    """A seed of 64 bits from non-negative integers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
@@ -73,14 +73,9 @@ class SeededDataset(Dataset):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
-    """Gives each index of another sampler a seed, and can begin in the middle of an epoch.
+    """Gives each index of another sampler, which its config describes, a seed; can begin in the middle of an epoch.
 
     Places count over all processes: two prepare the samples that one would with batches of twice the size.
-
-    Args:
-        dataset: The :class:`SeededDataset`, or what wraps it.
-        sampler: The config of the sampler that decides on the order.
-        seed: Of the order and of the samples.
     """
 
     def __init__(self, dataset: Dataset, sampler: dict, seed: int | None = None) -> None:
@@ -128,12 +123,8 @@ class SeededSampler(Sampler):
 class FreshSampler(Sampler):
     """Samples without replacement across epochs, from a dataset larger than an epoch, so that nothing is memorised.
 
-    Each epoch goes on where the last one ended in a random order of the whole dataset; then another order begins.
-
-    Args:
-        dataset: The dataset.
-        num_samples: Of an epoch, in all processes together; 1 to the size of the dataset, or ValueError is raised.
-        seed: Of the orders, the same in all processes; ``None`` draws one.
+    Each epoch, of ``num_samples`` in all processes together, goes on where the last one ended in a random order of the
+    whole dataset; then another order begins. A ValueError is raised where the dataset has fewer samples.
     """
 
     def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
@@ -157,7 +148,6 @@ class FreshSampler(Sampler):
         return iter(indices[self._rank :: self._processes])
 
     def __len__(self) -> int:
-        """The number of samples of this process in an epoch."""
         return -(-self.num_samples // self._processes)
 
     def set_epoch(self, epoch: int) -> None:

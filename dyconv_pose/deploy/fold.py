@@ -21,18 +21,15 @@ PURPOSES = ('torch', 'any_batch', 'batch_1')
 def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
 
-    A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it.
-
-    Args:
-        model: A backbone, a head or a whole estimator, static or dynamic; left as it is.
-        purpose: One of :data:`PURPOSES`.
+    A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it, unless the layer
+    takes it in (``DynamicConv2d.folded``).
 
     Returns:
-        A copy of the same class in evaluation mode, without gradients, that computes the same function; in
-        channels_last where it stays in torch.
+        A copy of the model (a backbone, a head or a whole estimator) in evaluation mode, without gradients, that
+        computes the same function; in channels_last where it stays in torch.
 
     Raises:
-        ValueError: The purpose is unknown.
+        ValueError: The purpose is not in :data:`PURPOSES`.
     """
     if purpose not in PURPOSES:
         raise ValueError(f'purpose must be one of {PURPOSES}, got {purpose!r}.')
@@ -57,6 +54,8 @@ def _fold_within(parent: nn.Module, split: bool) -> None:
         if not (type(child) in PLAIN_CONVS or (isinstance(child, DynamicConv2d) and child.is_mixture)):
             if not isinstance(child, DynamicConv2d):
                 _fold_within(child, split)
+            elif ordered and _can_fold(child, follower) and (new := child.folded(*_scale_and_shift(follower))):
+                parent._modules[name], parent._modules[next_name] = new, nn.Identity()
         elif ordered and _can_fold(child, follower):
             parent._modules[name] = _deployed(child, split, *_scale_and_shift(follower))
             parent._modules[next_name] = nn.Identity()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dyconv_pose.layers import DynamicConv2d, Geometry, aggregate
+from dyconv_pose.layers.cpu.rule import is_single
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
 from dyconv_pose.layers.forms import single
 
@@ -65,7 +66,7 @@ class DeployedConv2d(nn.Module):
             return self(x.unsqueeze(0)).squeeze(0)
         attention = self.attention(x)  # (B, K)
         x, geometry = self.padded(x)
-        if not torch.jit.is_tracing() and x.shape[0] == 1:
+        if is_single(x) and len(x):
             return single(x, self._kernel(attention, geometry), self._bias_of_one(attention), geometry)
         bank = self._scaled(torch.cat([part.to(x.dtype) for part in self.bank]))
         y = convolve_mixture(x, attention, bank.view(-1, *geometry.kernel_shape), self.bias, geometry)

@@ -28,14 +28,9 @@ class PoseNetwork(nn.Module):
 class TorchNetwork:
     """A :class:`PoseNetwork`, trained or deployed, as a function of arrays.
 
-    On a CPU a batch goes through in parts, unless the process keeps the memory that it frees
-    (:func:`~dyconv_pose.engine.keep_memory.keep_freed_memory`): the system would give memory for the features of a
-    whole one anew each time, and clear it. Where it is kept, a whole batch is the quicker way.
-
-    Args:
-        module: The network.
-        part: How many persons go through at once; ``None`` means the whole batch where memory is kept and on other
-            devices than a CPU, and else as many as have the pixels of two inputs of 256x192.
+    ``part`` persons go through at once; by default all, but on a CPU as many as have the pixels of two inputs of
+    256x192, unless the process keeps the memory that it frees (:mod:`~dyconv_pose.engine.keep_memory`): the system
+    would give memory for the features of a whole batch anew each time, and clear it.
     """
 
     def __init__(self, module: nn.Module, part: int | None = None) -> None:

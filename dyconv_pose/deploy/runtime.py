@@ -21,10 +21,8 @@ METADATA_KEY = 'dyconv_pose'
 #: Raised by one where an older reader could misunderstand what is written.
 FORMAT = 2
 
-_PACKAGES = {'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
-
-#: Runtimes that :func:`load_exported` knows.
-BACKENDS = tuple(_PACKAGES)
+#: Runtimes that :func:`load_exported` knows, and their names.
+BACKENDS = {'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
 
 #: Persons that go through a network with a free batch size at once: more would wait for the memory.
 _PART = 4
@@ -109,16 +107,10 @@ def load_exported(
     detector: Detector | None = None,
     keep_heatmaps: bool = False,
 ) -> PoseEstimator:
-    """Loads an exported network for use on images; needs the backend's package, NumPy and OpenCV.
+    """Loads a file of ``tools/export.py`` for use on images; needs the backend's package, NumPy and OpenCV.
 
-    Args:
-        path: A file of ``tools/export.py``.
-        backend: ``'onnxruntime'`` or ``'openvino'``.
-        threads: How many threads the network uses; ``None`` leaves it to the backend.
-        batch_size: How many persons are collected for the network, over all images.
-        flip_test: Whether to average with the mirror image; ``None`` does as the config said.
-        detector: Finds the persons of an image without boxes; ``None`` is that of :func:`load_detector` ``('hog')``.
-        keep_heatmaps: Whether results carry heatmaps.
+    ``threads`` are the network's, by default the backend's choice; ``flip_test`` is by default the config's, and all
+    else as in :func:`dyconv_pose.apis.load_estimator`.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -134,8 +126,7 @@ def load_exported(
 
 def read_exported(path: str | Path, backend: str | None = None) -> ExportedModel:
     """What an exported file says of itself, read by a backend, or by the first installed; raises as load_exported."""
-    installed = [name for name in BACKENDS if find_spec(name)]
-    return _described(open_session(path, backend or (installed or BACKENDS)[0]), path)
+    return _described(open_session(path, backend or next(filter(find_spec, BACKENDS), 'onnxruntime')), path)
 
 
 def _described(session: Session, path: str | Path) -> ExportedModel:
@@ -156,7 +147,7 @@ def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | 
     if not Path(path).is_file():
         raise FileNotFoundError(f'The model must be an existing ONNX file, got "{path}".')
     if find_spec(backend) is None:
-        raise ImportError(f'The backend {backend} needs {_PACKAGES[backend]}: pip install {backend}.')
+        raise ImportError(f'The backend {backend} needs {BACKENDS[backend]}: pip install {backend}.')
     try:
         return _onnxruntime(path, threads) if backend == 'onnxruntime' else _openvino(path, threads)
     except Exception as error:  # the errors of neither share a base class but this one
@@ -167,7 +158,7 @@ def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | 
             ) from error
         first = text.splitlines()[-1 if backend == 'openvino' else 0]
         raise ValueError(
-            f'{_PACKAGES[backend]} cannot load "{path}": {first} (install a newer {backend}, or export with a lower '
+            f'{BACKENDS[backend]} cannot load "{path}": {first} (install a newer {backend}, or export with a lower '
             '--opset).'
         ) from error
 
@@ -210,9 +201,8 @@ def _openvino(path: str | Path, threads: int | None) -> Session:
 def banks_as_inputs(model: Any) -> list[np.ndarray]:
     """Makes inputs of the kernels in a model of OpenVINO that are stored in fewer bits and mixed as a sum.
 
-    OpenVINO would widen them to float32 when it compiles the model, and then read four or two times as much at every
-    run. An input it reads as it is, and widens within the same loop that mixes. Returns what to give to the inputs
-    after the first, in order; to be kept as long as they are read.
+    It would widen constants to float32 once, and read two or four times as much at every run. Returns what to give to
+    the inputs after the first, in order, and to keep as long as they are read.
     """
     from openvino import Type, opset13
 

@@ -15,9 +15,7 @@ STORAGES = ('float32', 'float16', 'int8')
 class Stored(nn.Module):
     """A static convolution, a transposed one or a linear layer, whose weight is stored in fewer bits.
 
-    Args:
-        source: The layer; its parameters are taken away.
-        storage: One of :data:`STORAGES`.
+    The source's parameters are taken away.
     """
 
     def __init__(self, source: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, storage: str) -> None:
@@ -37,15 +35,9 @@ class Stored(nn.Module):
 
 
 def stored(tensors: list[Tensor], storage: str, axis: int) -> tuple[list[Tensor], Tensor | None]:
-    """Tensors of one shape in one of :data:`STORAGES`.
+    """Tensors of one shape in one of :data:`STORAGES`, and by what they are to be multiplied, or ``None``.
 
-    Args:
-        tensors: They share their scale, so that a mixture of them is scaled and not each of them.
-        storage: How they are stored.
-        axis: For int8, each slice of this axis has a scale of its own.
-
-    Returns:
-        The tensors, and by what they are to be multiplied: of their dimensions, all 1 but that axis; or ``None``.
+    For int8 each slice of the axis has a scale, which the tensors share, so that a mixture of them can be scaled.
     """
     if storage != 'int8':
         return [tensor.to(getattr(torch, storage)) for tensor in tensors], None
@@ -64,20 +56,10 @@ def store_bank(layer: DeployedConv2d, storage: str) -> None:
 
 @torch.no_grad()
 def store_weights(model: nn.Module, storage: str) -> nn.Module:
-    """Stores the weights of a deployed network in fewer bits, in place.
+    """Stores the weights of what :func:`~dyconv_pose.deploy.to_deploy` made in fewer bits, in place, and returns it.
 
     Those are the kernel banks, the static convolutions, and all linear layers of an attention but the last. Biases and
-    the attention's last layers, which are few, stay as they are.
-
-    Args:
-        model: What :func:`~dyconv_pose.deploy.to_deploy` returned.
-        storage: One of :data:`STORAGES`. int8 has a scale for each output channel.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: There is no such way to store.
+    the attention's last layers, which are few, stay. A ValueError is raised for a storage not in :data:`STORAGES`.
     """
     if storage not in STORAGES:
         raise ValueError(f'Weights must be stored in one of {", ".join(STORAGES)}, got {storage!r}.')

@@ -49,9 +49,9 @@ class AttentionLogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Raises a ValueError where there is nothing to log."""
-        if not any(dynamic_layers(runner.model)):
+        if all(layer.kernel_attention is None for _, layer in dynamic_layers(runner.model)):
             raise ValueError(
-                'AttentionLogHook needs a dynamic network and this one has no dynamic layer: '
+                'AttentionLogHook needs attention over kernels and this network has no dynamic layer with it: '
                 "remove the hook, or set conv_cfg=dict(type='DyConv2d') in the backbone or head."
             )
 
@@ -60,7 +60,8 @@ class AttentionLogHook(Hook):
         if (runner.iter + 1) % self.interval == 0:
             network = runner.model.module if is_model_wrapper(runner.model) else runner.model
             for name, layer in dynamic_layers(network):
-                self._handles.append(layer.attention.register_forward_hook(partial(self._keep, name)))
+                if layer.kernel_attention is not None:
+                    self._handles.append(layer.kernel_attention.register_forward_hook(partial(self._keep, name)))
 
     def after_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Logs, and leaves the layers as they were."""

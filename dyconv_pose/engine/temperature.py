@@ -29,12 +29,12 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
     or ``'exponential'`` (equal ratios in equal times).
 
     Raises:
-        ValueError: The schedule is unknown or a temperature is not positive.
+        ValueError: The schedule is unknown or a temperature is negative.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f'schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.')
-    if not (start > 0 and end > 0):
-        raise ValueError(f'temperatures must be positive, got start={start} and end={end}.')
+    if not (start >= 0 and end >= 0 and (schedule != 'exponential' or start * end > 0)):
+        raise ValueError(f'temperatures must be positive, or 0 if not exponential, got start={start} and end={end}.')
     share = SCHEDULES[schedule](min(max(progress, 0.0), 1.0))
     if schedule == 'exponential':
         return start * (end / start) ** share
@@ -47,12 +47,12 @@ def temperatures(network: nn.Module) -> list[Tensor]:
 
 
 def set_temperature(network: nn.Module, temperature: float) -> int:
-    """Sets tau, which must be positive, wherever a network has one, and returns how many times."""
-    if not temperature > 0:
-        raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
-    for tau in (found := temperatures(network)):
-        tau.fill_(temperature)
-    return len(found)
+    """Sets tau, which every layer must take, wherever a network has one, and returns how many times."""
+    layers = [layer for _, layer in dynamic_layers(network) if layer.temperature is not None]
+    for layer in layers:
+        layer.check_temperature(temperature)
+        layer.temperature.fill_(temperature)
+    return len(layers)
 
 
 @HOOKS.register_module()
@@ -79,7 +79,8 @@ class TemperatureHook(Hook):
         self.curve, self.duration, self.by_epoch = (start, end, schedule), duration, by_epoch
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that there is something to anneal; raises a ValueError where there is not."""
+        """Checks that there is something to anneal, to both ends; raises a ValueError where there is not."""
+        set_temperature(runner.model, temperature_at(1.0, *self.curve))
         if set_temperature(runner.model, self._temperature(runner)) == 0:
             raise ValueError(
                 'TemperatureHook needs a dynamic network and this one has no dynamic layer with a temperature: '

@@ -23,11 +23,7 @@ AREA_PER_BOX_AREA = 0.53
 
 
 class COCO(coco.COCO):
-    """Annotations, or detections on them, in COCO's format.
-
-    Args:
-        annotation_file: A file of annotations, parsed once within :func:`~dyconv_pose.files.reading_once`.
-    """
+    """Annotations, or detections on them, in COCO's format."""
 
     def __init__(self, annotation_file: str | None = None) -> None:
         super().__init__()
@@ -50,11 +46,7 @@ class COCO(coco.COCO):
         return super().loadImgs([ids] if isinstance(ids, str) else ids)
 
     def loadRes(self, resFile: str | list[dict] | np.ndarray) -> coco.COCO:  # noqa: N802, N803
-        """Detections on these annotations.
-
-        Args:
-            resFile: A JSON file of detections, or its contents.
-        """
+        """Detections on these annotations, of a JSON file or its contents."""
         detections = read_json(resFile, 'detections') if isinstance(resFile, str) else resFile
         if len(detections) > 0:
             return super().loadRes(detections)
@@ -68,8 +60,7 @@ class COCOeval(cocoeval.COCOeval):
     """Object keypoint similarity, AP and AR.
 
     Args:
-        cocoGt: The annotations.
-        cocoDt: The detections, of ``cocoGt.loadRes``.
+        cocoGt, cocoDt: The annotations, and the detections of ``cocoGt.loadRes``.
         iouType: ``'keypoints'``; or ``'bbox'`` or ``'segm'``, which are pycocotools' own.
         sigmas: Per-keypoint falloff, shape (num_keypoints,). ``None`` means COCO's own 17.
         use_area: Whether a person's scale is the annotated ``area`` (pixels squared) or 0.53 times its box's.

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import number_rows
+from dyconv_pose.datasets.annotations import findings_of, number_rows
+from dyconv_pose.datasets.image_sizes import header_size
+from dyconv_pose.datasets.result_rules import detection_errors, person_category
+from dyconv_pose.datasets.rules import box_errors
 from dyconv_pose.files import read_json, write_atomically
 
 from .results import Boxes, Image, Poses
@@ -24,27 +27,29 @@ class CocoBoxes:
         annotations: For detections, the annotation file that gives the ids of file names. Without it an image's id is
             the number that its file name consists of, as in COCO.
         threshold: Detections that score less are left out.
-        category_id: The category of persons.
+
+    Attributes:
+        category_id: The persons' category: the annotations' only one with keypoints, or 1 without annotations.
     """
 
-    def __init__(
-        self, path: str | Path, annotations: str | Path | None = None, threshold: float = 0.0, category_id: int = 1
-    ) -> None:
-        self.path, self.category_id = Path(path), category_id
+    def __init__(self, path: str | Path, annotations: str | Path | None = None, threshold: float = 0.0) -> None:
+        self.path = Path(path)
         content = read_json(path, 'boxes')
         is_annotations = isinstance(content, dict)
+        truth = content if is_annotations else read_json(annotations, 'annotations') if annotations else {}
+        self._rows: dict[int, list] = defaultdict(list)
         try:
-            images = content if is_annotations else read_json(annotations, 'annotations') if annotations else None
-            self._images = _index_images(images['images']) if images else {}
-            self._rows: dict[int, list] = defaultdict(list)
+            self._images = _index_images(truth['images']) if truth else {}
+            self.category_id = person_category(truth)
             if is_annotations:
                 self._read_annotations(content['annotations'])
             else:
                 self._read_detections(content, threshold)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            problem = str(error) if isinstance(error, ValueError) else f'{type(error).__name__} {error}'
             raise ValueError(
                 f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
-                f'bbox, score), and "{path}" is not: {type(error).__name__} {error}.'
+                f'category_id, bbox, score), and "{path}" is not: {problem}.'
             ) from error
         self._ids_by_name = {Path(image['file_name']).as_posix(): index for index, image in self._images.items()}
 
@@ -63,6 +68,15 @@ class CocoBoxes:
             )
         return Boxes.of(self._rows.get(image_id, []))
 
+    def check(self, paths: dict[str, str]) -> None:
+        """Raises a ValueError where detections without annotations do not fit into their images, files by name."""
+        sizes = {} if self._images else {self.image_id(name): header_size(path) for name, path in paths.items()}
+        rows = [(key, *size, *row[:4]) for key, size in sizes.items() if size for row in self._rows.get(key, [])]
+        ids, sizes_wh, start, end = np.split(np.array(rows, float).reshape(-1, 7), [1, 3, 5], axis=1)
+        boxes, places = np.hstack([start, end - start]), ids[:, 0].astype(int)
+        if errors := findings_of(box_errors(boxes, sizes_wh, 'detections', places, 'image')):
+            raise ValueError(f'In "{self.path}" {errors[0].sentence}.')
+
     def image_id(self, name: str) -> int | None:
         """The id of the image of that file name, with or without folders, ``None`` if there is none."""
         parts, stem = Path(name).parts, Path(name).stem
@@ -73,6 +87,8 @@ class CocoBoxes:
 
     def _read_annotations(self, annotations: list[dict]) -> None:
         persons = [one for one in annotations if one.get('category_id', 1) == self.category_id and _counts(one)]
+        if annotations and not persons:
+            raise ValueError(f'none of its annotations of category {self.category_id} has a labelled keypoint')
         for person, (x, y, width, height) in zip(persons, _numbers([one['bbox'] for one in persons], 4), strict=True):
             left, top, right, bottom = x, y, x + width, y + height
             image = self._images[person['image_id']]
@@ -82,13 +98,13 @@ class CocoBoxes:
             self._rows[person['image_id']].append([left, top, right, bottom, 1.0])
 
     def _read_detections(self, detections: list[dict], threshold: float) -> None:
-        persons = [one for one in detections if one.get('category_id', self.category_id) == self.category_id]
-        numbers = _numbers([[*one['bbox'][:4], one.get('score', 1.0)] for one in persons], 5)
-        for person, (x, y, width, height, score) in zip(persons, numbers, strict=True):
-            if not isinstance(person['image_id'], int):
-                raise TypeError(f'an image_id must be an integer, got {person["image_id"]!r:.40}')
-            if score >= threshold:
-                self._rows[person['image_id']].append([x, y, x + width, y + height, score])
+        sizes = {index: (one['width'], one['height']) for index, one in self._images.items() if 'width' in one}
+        if errors := detection_errors(detections, sizes, self.category_id):
+            raise ValueError(errors[0].sentence)
+        for one in detections:
+            if one['category_id'] == self.category_id and one['score'] >= threshold:
+                x, y, width, height = one['bbox'][:4]
+                self._rows[one['image_id']].append([x, y, x + width, y + height, one['score']])
 
 
 def _counts(annotation: dict) -> bool:

@@ -28,9 +28,7 @@ def load_detector(name: str, annotations: str | None = None, threshold: float | 
         threshold: Boxes that score less are left out; ``None`` is the detector's own default.
 
     Raises:
-        FileNotFoundError: A named file does not exist.
-        ImportError: What runs the detector is not installed.
-        ValueError: There is no such detector, or the file is of another kind.
+        FileNotFoundError, ImportError, ValueError: A file is missing or of another kind, as is what runs it.
     """
     limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
     if name == 'image':

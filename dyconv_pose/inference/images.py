@@ -1,6 +1,7 @@
 """Reading and writing images as people have them: any orientation, channels, depth and format, whole or broken."""
 
 import io
+import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +9,35 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+#: How files begin: images (JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000, PNM, AVIF and HEIF, JPEG XL), sound in MP4, and
+#: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG, its transport streams, MXF, Y4M, raw H.264 ...).
+_STARTS = {
+    'image': rb'\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0\0\x0cj|\xffO\xffQ'
+    rb'|P[1-6]\s+[\d#]|.{4}ftyp(avi|hei|hev|mif1|msf1)|\xff\n|\0\0\0\x0cJXL',
+    '': rb'.{4}ftypM4[AB]',
+    'video': rb'.{4}(ftyp|moov|mdat)|\0.{3}(wide|free|skip)|\x1aE\xdf\xa3|RIFF.{4}AVI|OggS.{,400}theora|0&\xb2u'
+    rb'|FLV\x01|\0\0\x01[\xb3\xba]|G.{187}G.{187}G|.{4}G.{191}G|\x06\x0e\+4|YUV4|\0\0\0\x01[g\'@]|nut/|\.RMF',
+}
+#: Endings by which a file that begins in no such way is taken for a damaged or unknown one of a kind.
+_ENDINGS = {
+    'image': 'avif bmp gif heic heif jfif jp2 jpe jpeg jpg jxl mpo pgm png ppm tif tiff webp',
+    'video': '3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv',
+}
+
 #: By how a file begins: what its last part begins with, and what ends it.
 _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
+
+
+def kind_of_file(path: Path) -> str:
+    """``'image'``, ``'video'`` or ``''``, by what a file begins with, or else by its ending."""
+    try:
+        with path.open('rb') as file:
+            start = file.read(600)
+    except OSError:
+        start = b''
+    by_ending = (kind for kind, endings in _ENDINGS.items() if path.suffix[1:].lower() in endings.split())
+    by_start = (kind for kind, pattern in _STARTS.items() if re.match(pattern, start, re.DOTALL))
+    return next(by_start, next(by_ending, ''))
 
 
 def is_truncated(content: bytes) -> bool:
@@ -36,12 +64,10 @@ def read_image(path: str | Path) -> np.ndarray:
         raise ValueError(f'The image "{path}" cannot be read: {error.strerror or error}.') from error
     if not content or is_truncated(content):
         raise ValueError(f'The image "{path}" is cut short after {len(content)} bytes: copy it again.')
-    is_jpeg = content.startswith(b'\xff\xd8')
-    image = None if is_jpeg else _read_by_pillow(content, only_transparent=True)
-    for read in (_read_by_opencv, _read_by_pillow):
-        image = read(content) if image is None else image
-    if image is not None:
-        return image
+    readers = (_read_by_pillow, _read_by_opencv)  # Pillow knows transparency and more formats
+    for read in readers[::-1] if content.startswith(b'\xff\xd8') else readers:
+        if (image := read(content)) is not None:
+            return image
     raise ValueError(f'The image "{path}" is in no format that can be read, or is damaged: convert it to JPEG or PNG.')
 
 
@@ -74,6 +100,8 @@ def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
 
 def _read_by_opencv(content: bytes) -> np.ndarray | None:
     """OpenCV's reading, upright by EXIF, or None where it cannot read the file."""
+    if content[4:8] == b'ftyp':
+        return None  # AVIF, whose rotation it leaves out
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said in one sentence
     try:
         return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
@@ -83,8 +111,8 @@ def _read_by_opencv(content: bytes) -> np.ndarray | None:
         cv2.utils.logging.setLogLevel(level)
 
 
-def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarray | None:
-    """Pillow's reading, or None where it cannot read the file (or the image is not transparent)."""
+def _read_by_pillow(content: bytes) -> np.ndarray | None:
+    """Pillow's reading, or None where it cannot read the file or is not installed."""
     if find_spec('PIL') is None:
         return None
     import PIL.Image
@@ -92,8 +120,7 @@ def _read_by_pillow(content: bytes, only_transparent: bool = False) -> np.ndarra
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)  # a large image is welcome
-            image = PIL.Image.open(io.BytesIO(content))
-        return _from_pillow(image) if image.has_transparency_data or not only_transparent else None
+            return _from_pillow(PIL.Image.open(io.BytesIO(content)))
     except (PIL.Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return None
 

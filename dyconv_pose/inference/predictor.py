@@ -29,10 +29,7 @@ class Detector(Protocol):
 class HeatmapModel:
     """A heatmap network with its preprocessing and decoding, those of MMPose's MSRAHeatmap codec.
 
-    Args:
-        network: Maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in any runtime.
-        spec: The network's input and how its output is read.
-        keypoint_set: The keypoints.
+    ``network`` maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in any runtime.
     """
 
     def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
@@ -65,14 +62,13 @@ class HeatmapModel:
 class PoseEstimator:
     """Finds the keypoints of persons in images.
 
-    Persons of many images go through the network together. The batch size changes the speed and the memory, never
-    the result (beyond the last bits of floating point).
+    Persons of many images go through the network together, ``batch_size`` at once (at least 1, else a ValueError is
+    raised), which changes the speed and the memory, never the result (beyond the last bits of floating point).
 
     Args:
         model: A :class:`HeatmapModel`, or another object with its ``prepare``, ``estimate`` and ``keypoint_set``.
         detector: Finds the persons where a call brings no boxes.
-        batch_size: How many persons go through the network at once, at least 1, else a ValueError is raised.
-        keep_heatmaps: Whether the results carry the heatmaps.
+        batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
     """
 
     def __init__(
@@ -88,8 +84,7 @@ class PoseEstimator:
 
         Args:
             image: A path, an array (height, width, 3) uint8, or a PIL image.
-            boxes: The persons, (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`. ``None`` asks the
-                detector.
+            boxes: (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector.
             channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
 
         Raises:

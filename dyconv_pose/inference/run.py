@@ -3,7 +3,7 @@
 import glob
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,17 +12,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .coco import coco_results, write_results
+from .coco import CocoBoxes, coco_results, write_results
 from .drawing import draw_heatmaps, draw_poses, require_display
-from .images import read_image, write_image
+from .images import kind_of_file, read_image, write_image
 from .predictor import PoseEstimator
 from .results import Boxes, Image, Poses, without_duplicates
 from .tracking import Tracker
 from .video import CameraReader, VideoReader, VideoWriter
-
-#: Endings by which files in a folder are recognised; an image named outright is read whatever its ending.
-_IMAGE_ENDINGS = '.avif .bmp .gif .jp2 .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp'
-_VIDEO_ENDINGS = '.avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ts .webm .wmv'
 
 
 @dataclass
@@ -42,7 +38,7 @@ class RunOptions:
 class Source(NamedTuple):
     """One input."""
 
-    kind: str  # 'image', 'video' or 'camera'
+    kind: str  # 'image', 'video', 'camera', or '' for another file in a folder
     path: str  # the file, or the camera's number
     name: str  # the path below the folder that was named, or the file's name; results and overlays are called so
 
@@ -50,6 +46,7 @@ class Source(NamedTuple):
 def expand(text: str) -> list[Source]:
     """The images and videos that an input means, those of a folder sorted by name; a ValueError where there are none.
 
+    What a folder holds is told by its content; files that are neither are given with an empty kind.
     It is a file, a folder (searched with all that is in it), a pattern such as ``'photos/*.jpg'``, or ``webcam`` or
     ``webcam:1``.
     """
@@ -57,22 +54,17 @@ def expand(text: str) -> list[Source]:
     if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
         return [Source('camera', number or '0', f'webcam_{number or 0}')]
     if path.is_dir():
-        inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if _kind(one) and one.is_file()]
+        inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if one.is_file()]
         shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
-        found = [Source(_kind(one), str(one), part.as_posix()) for one, part in shown]
-        rule = f'The folder "{text}" must hold images or videos, it holds none that are known by their ending.'
+        found = [Source(kind_of_file(one), str(one), part.as_posix()) for one, part in shown]
+        rule = f'The folder "{text}" must hold images or videos, none of its {len(found)} files is one.'
     else:
         named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
-        found = [Source(_kind(one) or 'image', str(one), one.name) for one in named if one.is_file()]
+        found = [Source(kind_of_file(one) or 'image', str(one), one.name) for one in named if one.is_file()]
         rule = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
-    if not found:
+    if not any(source.kind for source in found):
         raise ValueError(rule)
     return found
-
-
-def _kind(path: Path) -> str:
-    ending = path.suffix.lower()
-    return 'image' if ending in _IMAGE_ENDINGS.split() else 'video' if ending in _VIDEO_ENDINGS.split() else ''
 
 
 class _Quit(Exception):  # noqa: N818
@@ -82,9 +74,8 @@ class _Quit(Exception):  # noqa: N818
 class Run:
     """One run over inputs, which writes into ``out_dir``; the results file whatever happens on the way.
 
-    ``progress`` is told how the run goes, by ``start(what, total)`` with ``total`` None where it is unknown,
-    ``advance()`` for each image or frame, and ``fail(message)`` for each input that is skipped. A ValueError is raised
-    where there is no display for a window, or ``options.detect_every`` is not positive.
+    ``progress`` has ``start(what, total)`` (None where that is unknown), ``advance()`` for each image or frame, and
+    ``fail(message)`` for each input that is skipped. A ValueError is raised where there is no display for a window.
     """
 
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
@@ -93,6 +84,7 @@ class Run:
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
         self.tracker = Tracker(estimator.detector, options.detect_every)
         self.images, self.persons = 0, 0  # done images and frames, and the persons found in them
+        self.left_out = []  # files of folders that are neither images nor videos
         self.failures = []  # a sentence for each input that could not be used, or not whole
         self._rows, self._taken, self._next_frame_id = [], set(), 1
 
@@ -107,11 +99,14 @@ class Run:
                 sources += expand(text)
         if not sources:
             raise ValueError(' '.join(self.failures))
+        if isinstance(self.estimator.detector, CocoBoxes):
+            self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
+        self.left_out = [source.path for source in sources if not source.kind]
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:
             self._do_images([source for source in sources if source.kind == 'image'])
             for source in sources:
-                if source.kind != 'image':
+                if source.kind in ('video', 'camera'):
                     self._do_video(source)
         except _Quit:
             pass
@@ -168,8 +163,8 @@ class Run:
                 raise ValueError(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}') from error
             if reader.frames_read < limit and reader.is_cut_short:
                 raise ValueError(
-                    f'The video "{source.path}" is cut short: it promises {reader.frames_promised} frames and has '
-                    f'{reader.frames_read}, which are done.'
+                    f'The video "{source.path}" is cut short or damaged: the {reader.frames_read} frames that it has '
+                    'are done, copy it again for the rest.'
                 )
 
     def _do_frames(self, reader: VideoReader | CameraReader, source: Source, limit: int) -> None:
@@ -181,7 +176,8 @@ class Run:
                 for kind, drawn in self._drawings(image.pixels, poses, wait=1):
                     if kind not in writers:
                         writer = VideoWriter(self._place(kind, source.name, '.mp4'), reader.rate, reader.time_base)
-                        writers[kind] = stack.enter_context(closing(writer))
+                        writers[kind] = writer
+                        stack.callback(lambda writer=writer: writer.close(reader.end))
                     writers[kind].write(drawn, pts)
                 self.progress.advance()
 

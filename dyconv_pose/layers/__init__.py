@@ -3,18 +3,24 @@
 from .base import DynamicConv2d, dynamic_layers
 from .cond_conv import CondConv2d
 from .convert import Conversion, convert_convs, make_dynamic, warm_start_state
+from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
 from .geometry import Geometry
+from .kernel_warehouse import KernelWarehouse2d
+from .od_conv import ODConv2d
 from .same_padding import Conv2dSame
 
 __all__ = [
     'CondConv2d',
     'Conv2dSame',
     'Conversion',
+    'DCDConv2d',
     'DyConv2d',
     'DynamicConv2d',
     'Geometry',
     'KernelAttention',
+    'KernelWarehouse2d',
+    'ODConv2d',
     'aggregate',
     'convert_convs',
     'convolve_per_sample',

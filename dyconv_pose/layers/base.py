@@ -6,7 +6,7 @@ knows :class:`DynamicConv2d` alone.
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 
 import torch
@@ -37,7 +37,8 @@ class DynamicConv2d(nn.Module):
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
         bias: (K, C_out), or ``None``.
-        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K).
+        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K), or to what else
+            :meth:`convolve` takes.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -100,6 +101,15 @@ class DynamicConv2d(nn.Module):
         """Maps features (B, C_in, H, W), padded by hand where need be, to (B, C_out, H_out, W_out)."""
         raise NotImplementedError
 
+    @classmethod
+    def misfit(cls, conv: nn.Conv2d) -> str:
+        """Why this operator cannot replace a convolution, which conversion then leaves static; empty where it can."""
+        return ''
+
+    @classmethod
+    def connect(cls, layers: Mapping[str, 'DynamicConv2d']) -> None:
+        """Called by conversion with all layers that it made, by their names, for operators whose layers share parts."""
+
     @property
     def is_mixture(self) -> bool:
         """Whether the kernels are ``sum_k attention[b, k] * weight[k]`` and all else is a convolution with them.
@@ -112,6 +122,20 @@ class DynamicConv2d(nn.Module):
     def temperature(self) -> Tensor | None:
         """The attention's tau, a buffer that a schedule may fill; ``None`` where it has none."""
         return getattr(self.attention, 'temperature', None)
+
+    @staticmethod
+    def check_temperature(temperature: float) -> None:
+        """Raises ValueError for a temperature that the operator does not take; by default it takes positive ones."""
+        if not temperature > 0:
+            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+
+    @property
+    def kernel_attention(self) -> nn.Module | None:
+        """The module that returns attention weights (B, K) over kernels, for logs; ``None`` where there are none."""
+        return self.attention
+
+    def folded(self, scale: Tensor, shift: Tensor) -> 'DynamicConv2d | None':
+        """A copy that computes ``scale * y + shift``, (C_out,) each, if the layer is no mixture; by default none."""
 
     def init_weights(self) -> None:
         """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
@@ -224,9 +248,16 @@ class DynamicConv2d(nn.Module):
         """Loads this layer's state, or that of a static convolution; see :meth:`from_static`.
 
         Raises:
-            ValueError: The state is that of a layer with another K, or of a static one that this cannot start from.
+            ValueError: The state is that of another operator, of a layer with another K, or of a static one that this
+                cannot start from.
         """
         weight = state_dict.get(prefix + 'weight')
+        theirs = {name.removeprefix(prefix) for name in state_dict if name.startswith(f'{prefix}attention.')}
+        if foreign := sorted(theirs - self.state_dict().keys()):
+            raise ValueError(
+                f'The checkpoint is of another operator than {type(self).__name__}: the attention of '
+                f'{prefix[:-1] or "this layer"} has {foreign[0]} there. Set conv_cfg to what it was trained with.'
+            )
         if weight is not None and weight.dim() == 5 and len(weight) != self.num_kernels:
             raise ValueError(
                 f'The number of kernels K must be that of the checkpoint: {prefix[:-1] or "this layer"} has '

@@ -93,11 +93,12 @@ def make_dynamic(
             new.load_state_dict(new.to(conv.weight).from_static(conv.weight.detach(), bias, noise))
         return new
 
-    reasons = _reasons(network, include, exclude, kinds)
+    reasons = _reasons(network, include, exclude, kinds, layer.misfit)
     _replace(network, build, reasons)
     if not warm_start:
         initialize_kernels(network)
     converted = tuple(name for name, reason in reasons.items() if not reason)
+    layer.connect({name: network.get_submodule(name) for name in converted})
     return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
 
 
@@ -165,7 +166,11 @@ def warm_start_state(
 
 
 def _reasons(
-    network: nn.Module, include: Sequence[str] | None, exclude: Sequence[str], kinds: Sequence[str]
+    network: nn.Module,
+    include: Sequence[str] | None,
+    exclude: Sequence[str],
+    kinds: Sequence[str],
+    misfit: Callable[[nn.Conv2d], str] = lambda conv: '',
 ) -> dict[str, str]:
     """For each convolution of a network, by name, why a rule leaves it static; empty where it is to be converted."""
 
@@ -181,7 +186,7 @@ def _reasons(
             return 'not included'
         if kind_of(conv) not in kinds:
             return f'not {" or ".join(kinds)}'
-        return '' if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
+        return misfit(conv) if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
 
     for rule in (include, exclude, kinds):
         if isinstance(rule, str):

@@ -24,8 +24,9 @@ def without_autocast(device_type: str) -> AbstractContextManager:
 
 def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """A batch of one, or none, as an ordinary convolution; arguments as of ``convolve_per_sample``."""
-    # An empty batch has no kernel; the sum over it is zero, of the right shape.
-    weight, bias = (tensor if tensor is None else tensor[0] if len(x) else tensor.sum(0) for tensor in (weight, bias))
+    # An empty batch has no kernel; the sum over it is zero, of the right shape. A tracer that recorded the first kernel
+    # would take it for all of a larger batch, where squeezing fails.
+    weight, bias = (one if one is None else one.squeeze(0) if len(x) else one.sum(0) for one in (weight, bias))
     g = geometry
     plain = g.is_matmul and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
     if plain and not _is_recorded() and products.is_available(x):  # a compiler cannot follow the second question
@@ -50,11 +51,17 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) 
         return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
     if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
         rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)
-        y = torch.bmm(rows, matrices) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, matrices)
-        return y.unflatten(1, size).permute(0, 3, 1, 2)
+        return _product(rows, matrices, bias, 1).unflatten(1, size).permute(0, 3, 1, 2)
     columns = seen.flatten(-2).flatten(1, -2)  # (B, N, P)
-    y = torch.bmm(matrices, columns) if bias is None else torch.baddbmm(bias.unsqueeze(2), matrices, columns)
-    return y.unflatten(2, size)
+    return _product(matrices, columns, bias, 2).unflatten(2, size)
+
+
+def _product(left: Tensor, right: Tensor, bias: Tensor | None, axis: int) -> Tensor:
+    """B products, and a bias (B, C_out) that is spread over an axis."""
+    if bias is None or torch.jit.is_tracing():  # counters of FLOPs that trace don't know of baddbmm
+        y = torch.bmm(left, right)
+        return y if bias is None else y + bias.unsqueeze(axis)
+    return torch.baddbmm(bias.unsqueeze(axis), left, right)
 
 
 def _seen(x: Tensor, geometry: Geometry) -> Tensor:

@@ -12,11 +12,19 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmpose.registry import MODELS
 from torch import nn
 
-from dyconv_pose.layers import CondConv2d, Conv2dSame, DyConv2d, make_dynamic
+from dyconv_pose.layers import (
+    CondConv2d,
+    Conv2dSame,
+    DCDConv2d,
+    DyConv2d,
+    KernelWarehouse2d,
+    ODConv2d,
+    make_dynamic,
+)
 from dyconv_pose.layers.convert import KINDS
 
 # In the root registry a layer is found from any scope: conv_cfg=dict(type='DyConv2d').
-for _layer in (CondConv2d, Conv2dSame, DyConv2d):
+for _layer in (CondConv2d, Conv2dSame, DCDConv2d, DyConv2d, KernelWarehouse2d, ODConv2d):
     ROOT_MODELS.register_module(module=_layer)
 
 

@@ -61,9 +61,7 @@ CASES = {
     'no area': (edited(area=None), 'missing-area', 'error'),
     'zero area': (edited(area=0), 'zero-area', 'warning'),
     'area in words': (edited(area='large'), 'area-form', 'error'),
-    'no count': (edited(num_keypoints=None), 'missing-num_keypoints', 'error'),
     'wrong count': (edited(num_keypoints=16), 'num-keypoints', 'warning'),
-    'no crowd flag': (edited(iscrowd=None), 'missing-iscrowd', 'error'),
     'same annotation id': (edited(id=1), 'duplicate-id', 'error'),
     'annotation id 0': (edited(id=0), 'id-zero', 'warning'),
     'same image id': (with_image(id=2), 'duplicate-id', 'error'),
@@ -72,6 +70,8 @@ CASES = {
     'image id in words': (with_image(id='one'), 'form', 'error'),
     'huge image id': (with_image(id=10**30), 'form', 'error'),
     'no file name': (with_image(file_name=None), 'form', 'error'),
+    'categories of another form': (coco_content() | dict(categories={}), 'form', 'error'),
+    'annotation of no category': (edited(category_id=None), 'form', 'error'),
     'unlisted category': (edited(category_id=3), 'category', 'error'),
     'category 7': (every(category_id=7) | dict(categories=[dict(id=7, name='person')]), 'category', 'warning'),
     'other number of names': (with_category(keypoints=NAMES[:14]), 'keypoint-names', 'error'),
@@ -109,6 +109,11 @@ def test_what_coco_itself_has_is_no_error(tmp_path):
     content['annotations'][1].update(keypoints=[0] * 51, num_keypoints=0)
     content['annotations'][2].update(bbox=[0.0, 0.28, 160.0, 119.72], keypoints=[161, 60, 1, *POINTS[3:]])
     assert rules_of(content, tmp_path / 'a.json') == {}
+
+
+@pytest.mark.parametrize('key', ['num_keypoints', 'iscrowd'])
+def test_scoring_does_without_what_mmpose_derives(tmp_path, key):
+    assert rules_of(without(key), tmp_path / 'a.json') == {}
 
 
 @pytest.mark.parametrize('key', ['area', 'num_keypoints', 'iscrowd'])

@@ -14,7 +14,9 @@ from small_network import CONFIG, ROOT, enliven
 from dyconv_pose.apis.estimator import load_model
 from dyconv_pose.deploy import export, load_exported, read_exported, runtime, to_deploy
 from dyconv_pose.deploy.export import export_onnx
+from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import open_session
+from dyconv_pose.inference import HeatmapModel
 
 BACKENDS = ['onnxruntime', 'openvino']
 BOXES = [[30, 20, 150, 220], [120.5, 3.25, 300.75, 200.5], [-20, -30, 90, 100]]
@@ -105,6 +107,19 @@ def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, t
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize('batch', [1, 2])
+@pytest.mark.parametrize('deploy', [False, True])
+def test_torchs_own_exporter_takes_the_network_at_any_batch_size(estimator, tmp_path, batch, deploy):
+    pytest.importorskip('onnxscript')
+    network = estimator.model.network.module
+    network, x = to_deploy(network) if deploy else network, torch.randn(3, 3, 128, 96)
+    options = dict(dynamo=True, dynamic_shapes=({0: 'batch'},), verbose=False)
+    torch.onnx.export(network.eval(), (x[:batch],), str(tmp_path / 'raw.onnx'), **options)
+    session, expected = open_session(tmp_path / 'raw.onnx'), estimator.model.network(x.numpy())
+    for size in (1, 3):
+        np.testing.assert_allclose(session(x[:size].numpy()), expected[:size], atol=1e-4 * np.abs(expected).max())
+
+
 def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
     pytest.importorskip('onnxscript')
     kept = tmp_path / 'model.onnx'
@@ -119,6 +134,27 @@ def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r'must equal that of torch within 0\.0001 .* no file is left'):
         export_onnx(estimator.model, kept, batch=1)
     assert [path.name for path in tmp_path.iterdir()] == ['model.onnx'] and kept.read_text() == 'an older file'
+
+
+@pytest.mark.parametrize('storage', ['float32', 'int8'])
+@pytest.mark.parametrize('size', [1e4, float('nan')])
+def test_a_network_that_rounding_moves_is_told_so(estimator, tmp_path, size, storage):
+    """No other opset would help."""
+    pytest.importorskip('onnxscript')
+
+    class Chaotic(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, x):
+            return torch.sin(self.network(x) * size)
+
+    network, trained = TorchNetwork(Chaotic(estimator.model.network.module)), estimator.model
+    model = HeatmapModel(network, trained.spec, trained.keypoint_set)
+    with pytest.raises(ValueError, match='nearly the same in float32 as in float64, .* differ by') as raised:
+        export_onnx(model, tmp_path / 'model.onnx', batch=1, storage=storage)
+    assert 'opset' not in str(raised.value) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def test_mistakes_are_named():
     with pytest.raises(ValueError, match="schedule must be one of .* got 'step'"):
         temperature_at(0, schedule='step')
     with pytest.raises(ValueError, match='temperatures must be positive'):
-        temperature_at(0, end=0)
+        temperature_at(0, end=-1)
+    with pytest.raises(ValueError, match='temperatures must be positive'):
+        temperature_at(0, end=0, schedule='exponential')
 
 
 class Network(BaseModel):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from worst_cases import draw_worst
+from worst_cases import draw_worst, persons_of, skeleton_of
 
 from dyconv_pose.evaluation.results_file import FIGURES, ResultsEvaluation
 
@@ -56,7 +56,7 @@ def test_figures_are_those_of_pycocotools(files):
 
 
 def test_persons_come_worst_first_with_the_result_that_fits_them_best(files):
-    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    persons = persons_of(ResultsEvaluation(files / 'truth.json', files / 'results.json'))
     assert len(persons) == 12
     similarities = [person.similarity for person in persons]
     assert similarities == sorted(similarities) and persons[-1].annotation['id'] == 1 and similarities[-1] == 1
@@ -67,22 +67,26 @@ def test_persons_come_worst_first_with_the_result_that_fits_them_best(files):
 def test_a_person_that_was_not_found_is_the_worst(files):
     rows = [row for row in json.loads((files / 'results.json').read_text()) if row['image_id'] != 3]
     (files / 'results.json').write_text(json.dumps(rows))
-    persons = ResultsEvaluation(files / 'truth.json', files / 'results.json').persons()
+    persons = persons_of(ResultsEvaluation(files / 'truth.json', files / 'results.json'))
     assert {person.annotation['id'] for person in persons[:2]} == {7, 8} and persons[0].result is None
 
 
 def test_no_results_at_all_score_nothing(files):
     (files / 'results.json').write_text('[]')
     evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
-    assert evaluation.figures['AP'] == 0 and all(person.similarity == 0 for person in evaluation.persons())
+    assert evaluation.figures['AP'] == 0 and all(person.similarity == 0 for person in persons_of(evaluation))
 
 
 def test_worst_cases_are_drawn(files):
     for index in range(6):
         cv2.imwrite(str(files / f'{index}.png'), np.full((200, 200, 3), 90, np.uint8))
     evaluation = ResultsEvaluation(files / 'truth.json', files / 'results.json')
-    assert evaluation.skeleton() == [(0, 1), (1, 16)]
-    written = draw_worst(evaluation.persons()[:3], evaluation.skeleton(), files, files / 'worst')
+    assert skeleton_of(evaluation) == [(0, 1), (1, 16)]
+    written = draw_worst(persons_of(evaluation)[:3], skeleton_of(evaluation), files, files / 'worst')
+    (worst, *_) = persons_of(evaluation)
+    with pytest.raises(ValueError, match=r'size \[200, 200\], got \[100, 200\]'):
+        cv2.imwrite(str(files / worst.image['file_name']), np.zeros((200, 100, 3), np.uint8))
+        draw_worst([worst], [], files, files / 'worst')
     assert [path.name[:4] for path in written] == ['001_', '002_', '003_']
     picture = cv2.imread(str(written[0])).astype(int)
     left, right = picture[30:, :480], picture[30:, 480:]
@@ -95,7 +99,11 @@ def test_worst_cases_are_drawn(files):
     [
         (lambda rows: rows[0].update(image_id=99), '99'),
         (lambda rows: rows[0].update(keypoints=[1, 2, 3]), '51 numbers'),
-        (lambda rows: rows[0].pop('score'), 'score'),
+        (lambda rows: rows[0].pop('score'), r'lack "score" \(a number\), the first has .*keypoints'),
+        (lambda rows: rows[0].update(image_id='5'), '"image_id" that is not an integer but \'5\''),
+        (lambda rows: rows[0].update(image_id=5.0), '"image_id" that is not an integer but 5.0'),
+        (lambda rows: rows[0].update(category_id=0), r'category \[0\], and the annotated persons of \[1\]'),
+        (lambda rows: [row.update(category_id=7) for row in rows], r'12 results are of category \[7\]'),
     ],
 )
 def test_results_that_do_not_fit_are_refused(files, change, message):
@@ -104,6 +112,38 @@ def test_results_that_do_not_fit_are_refused(files, change, message):
     (files / 'results.json').write_text(json.dumps(rows))
     with pytest.raises(ValueError, match=message):
         ResultsEvaluation(files / 'truth.json', files / 'results.json')
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_persons_of_another_category_than_1_are_scored(files):
+    def to_two(content):
+        for row in content['annotations'] + content['categories'] if isinstance(content, dict) else content:
+            row['id' if 'name' in row else 'category_id'] = 2
+
+    expected = ResultsEvaluation(files / 'truth.json', files / 'results.json').figures
+    edit(files / 'truth.json', to_two)
+    with pytest.raises(ValueError, match=r'results are of category \[1\], and the annotated persons of \[2\]'):
+        ResultsEvaluation(files / 'truth.json', files / 'results.json')
+    edit(files / 'results.json', to_two)
+    assert ResultsEvaluation(files / 'truth.json', files / 'results.json').figures == expected
+
+
+def test_annotations_of_a_category_that_is_not_listed_are_refused(files):
+    edit(files / 'truth.json', lambda content: content['categories'][0].update(id=3))
+    with pytest.raises(ValueError, match='12 annotations are of a category that the file does not list'):
+        ResultsEvaluation(files / 'truth.json', files / 'results.json')
+
+
+def test_results_of_a_further_category_without_persons_do_not_harm(files):
+    expected = ResultsEvaluation(files / 'truth.json', files / 'results.json').figures
+    edit(files / 'truth.json', lambda content: content['categories'].append(dict(id=2, name='dog')))
+    edit(files / 'results.json', lambda rows: rows.append(dict(rows[0], category_id=2)))
+    assert ResultsEvaluation(files / 'truth.json', files / 'results.json').figures == expected
 
 
 def test_other_keypoints_need_their_sigmas(files):
@@ -135,6 +175,10 @@ def test_the_tool_prints_the_ten_figures(files, monkeypatch, capsys):
     shown = capsys.readouterr().out
     for name, value in json.loads((files / 'out/metrics.json').read_text()).items():
         assert name in shown and (f'{value:.4f}' in shown or value == -1)
+    assert 'no persons' not in shown
+    (files / 'empty.json').write_text('[]')
+    assert tool(files / 'truth.json', files / 'empty.json', '--out-dir', files / 'out') == 0
+    assert 'empty.json" holds no persons' in capsys.readouterr().out.replace('\n', ' ')
     assert tool(files / 'none.json', files / 'results.json') == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ') and error.count('\n') == 1 and 'none.json' in error

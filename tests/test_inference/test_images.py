@@ -30,7 +30,7 @@ def test_plain_images(tmp_path, pixels, name):
     assert error(read_image(path), pixels) < 3
 
 
-@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp', 'tif'])
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp', 'tif', 'avif'])
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_rotation_is_applied(tmp_path, pixels, ending, orientation):
     exif = Image.Exif()
@@ -38,6 +38,17 @@ def test_exif_rotation_is_applied(tmp_path, pixels, ending, orientation):
     path = tmp_path / f'a.{ending}'
     Image.fromarray(pixels).save(path, exif=exif, **({'lossless': True} if ending == 'webp' else {}))
     assert error(read_image(path), np.asarray(ImageOps.exif_transpose(Image.open(path)).convert('RGB'))) == 0
+
+
+def test_an_avif_is_upright_or_refused(tmp_path, pixels, monkeypatch):
+    """Its rotation stands beside the pixels, not in EXIF alone, and OpenCV leaves it out."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / 'a.avif', exif=exif, quality=95)
+    assert error(read_image(tmp_path / 'a.avif'), np.rot90(pixels, -1)) < 5
+    monkeypatch.setattr('dyconv_pose.inference.images.find_spec', lambda name: None)  # without Pillow
+    with pytest.raises(ValueError, match='convert it'):
+        read_image(tmp_path / 'a.avif')
 
 
 @pytest.mark.parametrize('ending', ['jpg', 'tif'])

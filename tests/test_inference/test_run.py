@@ -5,10 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.detectors import Fallback, HogDetector
+from dyconv_pose.inference.images import kind_of_file
 from dyconv_pose.inference.run import Run, RunOptions
 from dyconv_pose.inference.video import VideoReader
 
@@ -71,6 +73,73 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, spots, image_of):
         'b.jpg', 'b_2.jpg', 'deep/b.jpg'
     ]  # fmt: skip
     assert len({row['image_id'] for row in rows}) == 3
+
+
+def test_a_folder_is_read_by_content(tmp_path, spots, image_of):
+    """What is readable is read, images that are not are named, and other files are said to be left out."""
+    folder, pixels = tmp_path / 'in', image_of((60, 80), (180, 240))
+    folder.mkdir()
+    images = PIL.Image.fromarray(pixels[..., ::-1].copy())
+    images.save(folder / 'a.jfif', format='JPEG')
+    images.save(folder / 'b.mpo', format='MPO', save_all=True, append_images=[images])
+    images.save(folder / 'c', format='PNG')
+    images.save(folder / 'd.heic.dat', format='TIFF')
+    (folder / 'e.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(200))
+    (folder / 'f.jxl').write_bytes(b'\0\0\0\x0cJXL \r\n\x87\n' + bytes(200))
+    (folder / 'g.bin').write_bytes(b'\0\0\0\x18ftypheix' + bytes(200))
+    (folder / 'notes.txt').write_text('BMW, P2 and GIFs')
+    (folder / 'song.m4a').write_bytes(b'\0\0\0\x18ftypM4A ' + bytes(200))
+    (folder / '.hidden.jpg').write_text('no image')
+    videos = {'v.3gp', 'v.ogv', 'v.m2ts', 'v.unknown'}
+    for name in videos:
+        put_video(tmp_path / 'v.mp4', [pixels] * 3, 'mp4v')
+        (tmp_path / 'v.mp4').rename(folder / name)
+    run, rows, _ = go(spots, [folder], tmp_path / 'out', overlays=False)
+    assert {row['file_name'] for row in rows} == {
+        'a.jfif',
+        'b.mpo',
+        'c',
+        'd.heic.dat',
+        'v.3gp',
+        'v.ogv',
+        'v.m2ts',
+        'v.unknown',
+    }
+    assert run.images == 4 + 4 * 3
+    assert [Path(text.split('"')[1]).name for text in run.failures] == ['e.heic', 'f.jxl', 'g.bin']
+    assert all('convert it to JPEG or PNG' in text for text in run.failures)
+    assert [Path(name).name for name in run.left_out] == ['notes.txt', 'song.m4a']
+
+
+def test_a_folder_without_images_is_refused(tmp_path, spots):
+    (tmp_path / 'notes.txt').touch()
+    with pytest.raises(ValueError, match='must hold images or videos, none of its 1 files is one'):
+        go(spots, [tmp_path], tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    ('start', 'kind'),
+    [
+        (b'\0\0\x01\xba', 'video'),
+        (b'OggS' + bytes(24) + b'\x80theora', 'video'),
+        (b'OggS' + bytes(24) + b'\x01vorbis', ''),
+        (b'\0\0\0\x14ftyp3gp5', 'video'),
+        (b'\0\0\0\x08wide', 'video'),
+        (b'\x06\x0e+4', 'video'),
+        (b'\0\0\0\x01g', 'video'),
+        (b'G' + bytes(187) + b'G' + bytes(187) + b'G', 'video'),
+        (b'\0\0\0\0G' + bytes(191) + b'G', 'video'),
+        (b'\0\0\0\x1cftypavif', 'image'),
+        (b'P5 2 2 255 ', 'image'),
+        (b'GET / HTTP', ''),
+        (b'Bug-free, FLV too', ''),
+        (b'P1 and BMW', ''),
+        (b'{"images": []}', ''),
+    ],
+)
+def test_kinds_by_what_a_file_begins_with(tmp_path, start, kind):
+    (tmp_path / 'a').write_bytes(start + bytes(300))
+    assert kind_of_file(tmp_path / 'a') == kind
 
 
 def test_images_named_by_numbers_keep_them_as_ids(tmp_path, spots, image_of):

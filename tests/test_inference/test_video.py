@@ -4,6 +4,7 @@ import json
 import struct
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -25,6 +26,25 @@ def video(tmp_path, image_of):
     return tmp_path / 'walk.mp4'
 
 
+def write(path, times, codec, until, size_wh=(64, 48), **options):
+    """Writes a video whose frames come at the times in milliseconds, the last one shown until another."""
+    with av.open(str(path), 'w', **options) as container:
+        stream = container.add_stream(codec, 30)
+        (stream.width, stream.height), stream.pix_fmt = size_wh, 'yuv420p'
+        stream.codec_context.time_base, stream.codec_context.max_b_frames = Fraction(1, 1000), 0
+        rng = np.random.default_rng(0)
+        coarse = rng.integers(0, 256, (len(times), size_wh[1] // 8, size_wh[0] // 8, 3), np.uint8)
+        frames = [av.VideoFrame.from_ndarray(one) for one in coarse.repeat(8, axis=1).repeat(8, axis=2)]
+        packets = []
+        for frame, milliseconds in zip(frames, times, strict=True):
+            frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        packets[-1].duration = int((until - times[-1]) / 1000 / packets[-1].time_base)
+        container.mux(packets)
+    return path
+
+
 def times_of(path):
     reader = VideoReader(path)
     return [float(pts * reader.time_base) for _, pts in reader]
@@ -38,15 +58,21 @@ def test_written_times_are_read_again(video):
     np.testing.assert_array_equal(frame, capture.read()[1])
 
 
+class Silent:
+    """A progress that says nothing."""
+
+    def start(self, what, total):
+        pass
+
+    def advance(self):
+        pass
+
+    def fail(self, message):
+        pass
+
+
 @pytest.mark.parametrize('every', [1, 3])
 def test_results_and_overlay_keep_the_times(tmp_path, spots, video, every):
-    class Silent:
-        def start(self, what, total):
-            assert total == len(TIMES)
-
-        def advance(self):
-            pass
-
     run = Run(spots, tmp_path / 'out', RunOptions(detect_every=every, heatmaps=True), Silent())
     rows = json.loads(run([str(video)]).read_text())
     assert [row['time'] for row in rows] == [one / 1000 for one in TIMES]
@@ -67,6 +93,84 @@ def test_a_video_of_a_turned_telephone_is_upright(video, matrix):
     place = content.index(struct.pack('>9i', 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000), content.index(b'tkhd'))
     video.write_bytes(content[:place] + struct.pack('>9i', *matrix) + content[place + 36 :])
     np.testing.assert_array_equal(next(iter(VideoReader(video)))[0], cv2.VideoCapture(str(video)).read()[1])
+
+
+CONTAINERS = [
+    ('a.mp4', 'libx264', {}),
+    ('a.mov', 'mpeg4', {}),
+    ('a.3gp', 'mpeg4', {}),
+    ('a.mkv', 'libx264', {}),
+    ('a.webm', 'libvpx', {}),
+    ('live.webm', 'libvpx', dict(options={'live': '1'})),
+    ('a.ts', 'libx264', {}),
+    ('a.m2ts', 'libx264', dict(format='mpegts', options={'mpegts_m2ts_mode': '1'})),
+    ('a.flv', 'flv', {}),
+    ('a.wmv', 'wmv2', {}),
+    ('a.avi', 'mpeg4', {}),
+]
+#: These don't say how long the last frame lasts.
+ENDLESS = ('live.webm', 'a.ts', 'a.m2ts', 'a.flv', 'a.wmv', 'a.avi')
+
+
+@pytest.mark.parametrize(('name', 'codec', 'options'), CONTAINERS)
+def test_a_variable_frame_rate_in_any_container(tmp_path, spots, name, codec, options):
+    """All frames at their own times, none missed, and an overlay that lasts as long."""
+    path = write(tmp_path / name, TIMES, codec, 4000, **options)
+    run = Run(spots, tmp_path / 'out', RunOptions(), Silent())
+    rows = json.loads(run([str(path)]).read_text())
+    assert not run.failures
+    expected = np.array(TIMES) / 1000 + times_of(path)[0]  # a stream may begin at some hundredths of a second
+    assert 0 <= expected[0] < 0.1
+    assert [row['time'] for row in rows] == pytest.approx(expected, abs=0.002)
+    overlay = tmp_path / f'out/overlays/{path.stem}.mp4'
+    assert times_of(overlay) == pytest.approx(expected, abs=0.002)
+    with av.open(str(overlay)) as container:
+        assert name in ENDLESS or container.duration / 1e6 == pytest.approx(4, abs=0.01)
+        assert container.duration / 1e6 >= expected[-1]
+
+
+@pytest.mark.parametrize(('name', 'codec', 'options'), CONTAINERS)
+def test_a_video_cut_short_in_any_container(tmp_path, name, codec, options):
+    times = range(0, 2000, 40)
+    path = write(tmp_path / name, times, codec, 2000, (160, 120), **options)
+    content = path.read_bytes()
+    if name in ('a.mp4', 'a.mov', 'a.3gp'):  # with the index at the front, as on the web
+        path = write(tmp_path / name, times, codec, 2000, (160, 120), options={'movflags': 'faststart'})
+        content = path.read_bytes()
+    whole = VideoReader(path)
+    assert len(list(whole)) == len(times) and not whole.is_cut_short
+    path.write_bytes(content[: len(content) // 2])
+    reader = VideoReader(path)
+    assert 10 < len(list(reader)) < 45
+    assert reader.is_cut_short or name in ('live.webm', 'a.ts', 'a.m2ts', 'a.wmv')  # streams, which promise nothing
+
+
+def test_a_still_end_is_no_missing_end(tmp_path):
+    """A recorder notes how long it ran, and writes no frame where nothing moves."""
+    path = write(tmp_path / 'a.webm', [0, 40, 80, 200], 'libvpx', 240)
+    content = path.read_bytes()
+    place = content.index(b'\x44\x89\x88') + 3  # the duration in milliseconds
+    path.write_bytes(content[:place] + struct.pack('>d', 4000.0) + content[place + 8 :])
+    reader = VideoReader(path)
+    assert len(list(reader)) == 4 and not reader.is_cut_short
+    assert float(reader.end * reader.time_base) == 4
+
+
+def test_joined_files_go_on_where_the_first_ends(tmp_path):
+    path = write(tmp_path / 'a.ts', range(0, 2000, 40), 'libx264', 2000)
+    once = times_of(path)
+    path.write_bytes(path.read_bytes() * 2)
+    assert np.diff(times_of(path)) == pytest.approx(0.04, abs=0.002) and len(times_of(path)) == 2 * len(once)
+
+
+def test_a_file_without_images_is_no_video(tmp_path):
+    with av.open(str(tmp_path / 'a.mp4'), 'w') as container:
+        stream = container.add_stream('aac', 48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+        frame.sample_rate = 48000
+        container.mux([*stream.encode(frame), *stream.encode()])
+    with pytest.raises(ValueError, match='without images'):
+        VideoReader(tmp_path / 'a.mp4')
 
 
 def test_a_video_that_cannot_be_written_is_one_sentence(tmp_path):

@@ -15,10 +15,12 @@ from dataset_converters.dataset_report import annotation_warnings, detection_war
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_coco import NAMES, coco_content
+from worst_cases import persons_of, skeleton_of
 
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.annotations import read_annotations
-from dyconv_pose.datasets.rules import check_annotations, check_detections
+from dyconv_pose.datasets.result_rules import check_detections
+from dyconv_pose.datasets.rules import check_annotations
 from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
@@ -158,11 +160,13 @@ def use_detections(content, path):
 
 def use_results(content, path):
     truth = dump(coco_content(2), path.with_name('whole.json'))
-    ResultsEvaluation(truth, dump(content, path)).persons()
+    persons_of(ResultsEvaluation(truth, dump(content, path)))
 
 
 def use_truth(content, path):
-    ResultsEvaluation(dump(content, path), dump(coco_results(), path.with_name('whole.json'))).persons()
+    evaluation = ResultsEvaluation(dump(content, path), dump(coco_results(), path.with_name('whole.json')))
+    persons_of(evaluation)
+    skeleton_of(evaluation)
 
 
 def use_image(content, path):

@@ -17,13 +17,17 @@ from dyconv_pose.datasets import rules
 from dyconv_pose.datasets.annotations import ABSENT, PRESENT, AnnotationTable, Finding, findings_of, number_rows
 from dyconv_pose.datasets.check import (
     SPLITS,
+    coco_metrics,
     dataset_errors,
+    is_upright,
     keypoint_names,
     needed_images,
     paths_of,
     require_files,
     split_datasets,
 )
+from dyconv_pose.datasets.image_sizes import size_findings
+from dyconv_pose.datasets.result_rules import check_detections
 from dyconv_pose.files import read_json
 
 from .image_check import decoding_findings
@@ -60,22 +64,27 @@ def check_config(
     require_files(config, splits)
     findings, seen = [], set()
     for split, dataset in split_datasets(config, splits):
-        key = repr((paths_of(dataset), dataset.get('test_mode', False)))
+        key = repr((paths_of(dataset), coco_metrics(config, split), is_upright(config, split)))
         if key not in seen:
             seen.add(key)
-            findings += [replace(found, split=split) for found in _check(dataset, decode_images, on_progress)]
+            found = _check(config, split, dataset, decode_images, on_progress)
+            findings += [replace(one, split=split) for one in found]
     return findings
 
 
-def _check(dataset: Config, decode: bool, on_progress: Callable[[str, int], None] | None) -> list[Finding]:
-    table, findings = dataset_errors(dataset)
+def _check(
+    config: Config, split: str, dataset: Config, decode: bool, on_progress: Callable[[str, int], None] | None
+) -> list[Finding]:
+    table, findings = dataset_errors(config, split, dataset)
     if table is None:
         return findings
     annotations, folders, detections = paths_of(dataset)
-    of_file = annotation_warnings(table, keypoint_names(dataset), bool(dataset.get('test_mode', False)))
+    of_file = annotation_warnings(table, keypoint_names(dataset), bool(coco_metrics(config, split)))
     if folders:
         missing = rules.missing_images(table, folders[0], ~needed_images(dataset, table))
         of_file += [replace(found, severity='warning') for found in missing]
+        if not any(found.rule == 'image-size' for found in findings):
+            of_file += size_findings(table, folders[0], range(len(table.file_names)), is_upright(config, split))
         if decode:
             of_file += decoding_findings(folders[0], table, on_progress and partial(on_progress, str(folders[0])))
     findings += [replace(found, file=str(annotations)) for found in of_file]
@@ -96,7 +105,7 @@ def annotation_warnings(table: AnnotationTable, names: Sequence[str], is_scored:
 def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
     points, area = table.numbers['keypoints'], table.numbers['area']
     for key in ('keypoints', 'bbox'):
-        absent = table.ids_where(key, ABSENT)
+        absent = table.ids[table.states[key] == ABSENT]
         if len(absent) < len(table.ids):  # else it is an error
             yield f'missing-{key}', f'annotations have no "{key}" and are left out', absent
     present = table.states['keypoints'] == PRESENT
@@ -111,7 +120,7 @@ def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 
 def _area_warnings(table: AnnotationTable) -> Iterator[tuple]:
-    yield 'missing-area', 'annotations have no "area", which is derived', table.ids_where('area', ABSENT)
+    yield 'missing-area', 'annotations have no "area", which is derived', table.ids[table.states['area'] == ABSENT]
 
 
 def _outside_warnings(table: AnnotationTable) -> Iterator[tuple]:
@@ -159,7 +168,7 @@ def _scored_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 def detection_warnings(path: Path, table: AnnotationTable) -> list[Finding]:
     """What is tolerated in detector boxes and is seldom meant; nothing where they have errors."""
-    if rules.check_detections(path, table):
+    if check_detections(path, table):
         return []
     content = read_json(path, 'detections')
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == rules.PERSON_CATEGORY])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -30,25 +29,23 @@ def decoding_findings(
         What is wrong.
     """
     rows = [row for row, name in enumerate(table.file_names) if (folder / name).is_file()]
-    unreadable, truncated, resized = [], [], []
+    unreadable, truncated = [], []
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         results = pool.map(lambda row: examine_image(folder / table.file_names[row]), rows)
-        for done, (row, (problem, found_wh)) in enumerate(zip(rows, results, strict=True), 1):
-            name, (width, height) = table.file_names[row], table.image_sizes_wh[row]
+        for done, (row, (problem, _)) in enumerate(zip(rows, results, strict=True), 1):
+            name = table.file_names[row]
             if problem == 'truncated':
                 truncated.append(name)
             elif problem:
                 unreadable.append(f'{name}: {problem}')
-            elif found_wh != (width, height):
-                resized.append(f'{name}: {found_wh[0]}x{found_wh[1]}, annotated {width:g}x{height:g}')
             if on_progress:
                 on_progress(done)
-    broken = [
-        ('unreadable-image', f'images in "{folder}" cannot be read', unreadable, 'file'),
-        ('truncated-image', f'images in "{folder}" end before their last row', truncated, 'file'),
-    ]
-    size = ('image-size', f'images in "{folder}" have another size than annotated', resized, 'file')
-    return findings_of(broken) + [replace(found, severity='warning') for found in findings_of([size])]
+    return findings_of(
+        [
+            ('unreadable-image', f'images in "{folder}" cannot be read', unreadable, 'file'),
+            ('truncated-image', f'images in "{folder}" end before their last row', truncated, 'file'),
+        ]
+    )
 
 
 def examine_image(path: Path) -> tuple[str, tuple[int, int] | None]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dyconv_pose.layers import dynamic_layers
+from dyconv_pose.layers import DynamicConv2d, dynamic_layers
 
 #: For each replacement, a function of a layer's own attention (B, K) and the dataset's mean attention (K).
 REPLACEMENTS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
@@ -63,6 +63,11 @@ class LayerAttention:
         self.output_size_hw = tuple(y.shape[-2:])
 
 
+def _layers_with_attention(network: nn.Module) -> dict[str, DynamicConv2d]:
+    """The layers that weight kernels, by name; operators such as DCD have no such weights."""
+    return {name: layer for name, layer in dynamic_layers(network) if layer.kernel_attention is not None}
+
+
 @contextmanager
 def record_attention(network: nn.Module) -> Iterator[dict[str, LayerAttention]]:
     """Records the attention of every dynamic layer while the block runs.
@@ -73,13 +78,16 @@ def record_attention(network: nn.Module) -> Iterator[dict[str, LayerAttention]]:
     Raises:
         ValueError: The network has no dynamic layer.
     """
-    layers = dict(dynamic_layers(network))
+    layers = _layers_with_attention(network)
     if not layers:
-        raise ValueError('Attention needs a network with dynamic layers, and this one has none: give a dynamic config.')
+        raise ValueError(
+            'Attention needs a network with dynamic layers that choose among kernels, and this one has none: give a '
+            "dynamic config such as one of conv_cfg=dict(type='DyConv2d')."
+        )
     recorded = {name: LayerAttention(name) for name in layers}
     with ExitStack() as stack:
         for name, layer in layers.items():
-            stack.callback(layer.attention.register_forward_hook(recorded[name].keep_pi).remove)
+            stack.callback(layer.kernel_attention.register_forward_hook(recorded[name].keep_pi).remove)
             stack.callback(layer.register_forward_hook(recorded[name].keep_size).remove)
         yield recorded
 
@@ -101,13 +109,13 @@ def replace_attention(
     """
     if replacement not in REPLACEMENTS:
         raise ValueError(f'replacement must be one of {sorted(REPLACEMENTS)}, got {replacement!r}.')
-    replace, found = REPLACEMENTS[replacement], dict(dynamic_layers(network))
+    replace, found = REPLACEMENTS[replacement], _layers_with_attention(network)
     chosen = list(found if layers is None else layers)
     if unknown := [name for name in chosen if name not in found]:
         raise ValueError(f'Attention can be replaced in a dynamic layer, and "{unknown[0]}" is none of the network.')
     with ExitStack() as stack:
         for name in chosen:
-            hook = found[name].attention.register_forward_hook(
+            hook = found[name].kernel_attention.register_forward_hook(
                 lambda _module, _inputs, pi, mean=mean_pi[name]: replace(pi, mean)
             )
             stack.callback(hook.remove)
