@@ -109,15 +109,18 @@ def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, t
 
 @pytest.mark.parametrize('batch', [1, 2])
 @pytest.mark.parametrize('deploy', [False, True])
-def test_torchs_own_exporter_takes_the_network_at_any_batch_size(estimator, tmp_path, batch, deploy):
+def test_torchs_own_exporters_take_the_network_at_any_batch_size(estimator, tmp_path, batch, deploy):
     pytest.importorskip('onnxscript')
     network = estimator.model.network.module
     network, x = to_deploy(network) if deploy else network, torch.randn(3, 3, 128, 96)
     options = dict(dynamo=True, dynamic_shapes=({0: 'batch'},), verbose=False)
     torch.onnx.export(network.eval(), (x[:batch],), str(tmp_path / 'raw.onnx'), **options)
     session, expected = open_session(tmp_path / 'raw.onnx'), estimator.model.network(x.numpy())
-    for size in (1, 3):
-        np.testing.assert_allclose(session(x[:size].numpy()), expected[:size], atol=1e-4 * np.abs(expected).max())
+    with torch.no_grad():
+        traced = torch.jit.trace(network, x[:batch])
+        for size in (1, 3):
+            for found in (session(x[:size].numpy()), traced(x[:size]).numpy()):
+                np.testing.assert_allclose(found, expected[:size], atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_file_that_differs_is_not_left(estimator, tmp_path, monkeypatch):
