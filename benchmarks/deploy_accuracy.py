@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +25,11 @@ from dyconv_pose.deploy.layers import DeployedConv2d
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.deploy.storage import STORAGES, store_bank
-from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
 from dyconv_pose.inference.coco import CocoBoxes, coco_results, write_results
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # for the scoring of results
+from results_evaluation import ResultsEvaluation
 
 SAMPLE_CONFIG = (
     'configs/body_2d_keypoint/topdown_heatmap/synthetic/'

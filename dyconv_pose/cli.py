@@ -11,11 +11,7 @@ TRACEBACK_VARIABLE = 'DYCONV_POSE_TRACEBACK'
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted.
-
-    A user's mistake is a ``ValueError``, a ``FileNotFoundError`` or an ``ImportError`` (of something optional); a
-    ``FloatingPointError``, for a loss that is NaN or infinite, ends a tool in the same way.
-    """
+    """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted."""
     try:
         sys.exit(main() or 0)
     except (ValueError, FileNotFoundError, FloatingPointError, ImportError) as error:

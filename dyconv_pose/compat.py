@@ -1,13 +1,9 @@
 """Makes MMPose importable where packages that it names at import time are absent.
 
-MMPose 1.3 imports four things at the top of modules that every user loads: the compiled operators of MMCV (one head),
-MMDetection (one head), torchvision (one drawing helper) and xtcocotools (the COCO evaluator, whose wheels are built for
-NumPy 1). No pose network of this project uses the first three; pycocotools, the official evaluator, does the work of
-the fourth.
-
-A package that is installed is always used as it is, and one that is broken raises its own error, with two exceptions:
-an xtcocotools compiled for another NumPy is replaced, and a torchvision built for CUDA is made importable beside a
-CPU-only PyTorch.
+MMPose 1.3 imports, at the top of modules that every user loads, MMCV's compiled operators, MMDetection, torchvision and
+xtcocotools (whose wheels are built for NumPy 1). No pose network of this project uses the first three; pycocotools, the
+official evaluator, does the work of the fourth. What is installed is used as it is, but for an xtcocotools compiled for
+another NumPy, which is replaced, and a torchvision built for CUDA beside a CPU-only PyTorch, which is made importable.
 """
 
 import importlib
@@ -24,11 +20,7 @@ _LIBRARIES: list[object] = []
 
 @contextmanager
 def mock_missing_modules() -> Iterator[None]:
-    """Supplies the missing names that MMPose imports, within the ``with`` block and not after it.
-
-    Raises:
-        ModuleNotFoundError: pycocotools is needed and absent.
-    """
+    """Supplies the missing names that MMPose imports, within the ``with`` block and not after it."""
     mocks = {**_mmcv_ops(), **_mmdet(), **_torchvision(), **_xtcocotools()}
     sys.modules.update(mocks)
     try:
@@ -62,10 +54,8 @@ def _package(name: str, **modules: dict) -> dict[str, ModuleType]:
 def _mmcv_ops() -> dict[str, ModuleType]:
     if find_spec('mmcv') is None or find_spec('mmcv._ext') is not None:
         return {}
-    name = 'MultiScaleDeformableAttention'
-    operator = _unavailable('mmcv.ops', name, 'an MMCV with compiled operators ("mmcv", not its lite build)')
-    mocks = _package('mmcv', ops={name: operator})
-    return {'mmcv.ops': mocks['mmcv.ops']}
+    name, remedy = 'MultiScaleDeformableAttention', 'an MMCV with compiled operators ("mmcv", not its lite build)'
+    return {'mmcv.ops': _package('mmcv', ops={name: _unavailable('mmcv.ops', name, remedy)})['mmcv.ops']}
 
 
 def _mmdet() -> dict[str, ModuleType]:

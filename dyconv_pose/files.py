@@ -26,12 +26,7 @@ def reading_once() -> Iterator[None]:
 
 
 def read_json(path: str | Path, kind: str = 'file') -> object:
-    """Reads a JSON file, which messages call by its kind, such as ``'annotations'``.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is no JSON or cannot be read.
-    """
+    """Reads a JSON file; a FileNotFoundError or ValueError calls it by its kind, such as ``'annotations'``."""
     path = Path(path)
     key = str(path.resolve())
     if _contents is not None and key in _contents:
@@ -57,10 +52,7 @@ def read_json(path: str | Path, kind: str = 'file') -> object:
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Writes a file aside, brings it to the disk and renames it, so that its name never stands for a part of it.
 
-    Its folder is made where it does not exist. Text is written as UTF-8.
-
-    Raises:
-        OSError: The file cannot be written, as when the disk is full; what was written is removed.
+    Its folder is made where it does not exist. An OSError is raised, and nothing left, where the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

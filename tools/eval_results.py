@@ -25,10 +25,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Evaluates, prints the ten figures and draws."""
     args = parse_args()
+    from results_evaluation import ResultsEvaluation
     from rich.console import Console
     from rich.table import Table
-
-    from dyconv_pose.evaluation.results_file import ResultsEvaluation
 
     sigmas = None
     if args.config:

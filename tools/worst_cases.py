@@ -5,8 +5,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from results_evaluation import ResultsEvaluation
 
-from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.images import read_image, write_image
 
 _ANNOTATED, _FOUND, _ERROR = (80, 220, 80), (60, 80, 255), (255, 255, 255)

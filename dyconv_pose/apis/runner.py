@@ -110,6 +110,9 @@ def _build_runner(config: Config) -> Runner:
             torch.distributed.init_process_group(backend='gloo')
         wrapper = dict(find_unused_parameters=config.get('find_unused_parameters', False))
         config.model_wrapper_cfg = {**wrapper, **(config.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    for loop in ('val_cfg', 'test_cfg'):
+        if not torch.cuda.is_available() and (config.get(loop) or {}).get('fp16'):
+            raise ValueError(f'{loop}.fp16 needs a GPU: leave it out on a CPU, whose bfloat16 NumPy does not read.')
     visualizer = config.get('visualizer')
     kind = VISUALIZERS.get(visualizer.type) if visualizer else None
     if kind is not None and kind.check_instance_created(visualizer.get('name', 'visualizer')):

@@ -38,9 +38,10 @@ class Finding:
     @property
     def sentence(self) -> str:
         """How often, what, and where first."""
-        more = ', ...' if self.count > len(self.examples) else ''
-        places = f' ({self.unit} {", ".join(map(str, self.examples))}{more})' if self.examples else ''
-        return f'{self.count:,} {self.message}{places}' if self.examples else self.message
+        if not self.examples:
+            return self.message
+        places = ', '.join([*map(str, self.examples), *(['...'] if self.count > len(self.examples) else [])])
+        return f'{self.count:,} {self.message} ({self.unit} {places})'
 
 
 def findings_of(broken: Iterable[tuple]) -> list[Finding]:

@@ -30,26 +30,20 @@ SPLITS = ('train', 'val', 'test')
 #: How many images' sizes the check before a training looks at, spread over the file.
 _SAMPLE = 2000
 
-#: Settings of LoadImage by which images are read without EXIF's rotation.
-_AS_STORED = re.compile('ignore_orientation|unchanged|turbojpeg')
-
 
 def check_data(config: Config, splits: Sequence[str]) -> None:
-    """Stops at the first broken rule of the named splits; datasets with a format of their own are only looked for.
+    """Raises a FileNotFoundError or ValueError for the first thing that is missing or wrong in the named splits.
 
-    Raises:
-        FileNotFoundError: A file or folder is missing.
-        ValueError: A rule is broken, or the config names a dataset or metadata that does not exist.
+    Datasets with a format of their own are only looked for.
     """
     require_files(config, splits)
     for split, dataset in split_datasets(config, splits):
         _, errors = dataset_errors(config, split, dataset)
         if errors:
             more = f', and there are {len(errors) - 1} more kinds of error' if len(errors) > 1 else ''
-            command = f'python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}'
             raise ValueError(
-                f'The {split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}: correct the '
-                f'file; "{command}" lists everything.'
+                f'The {split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}: correct the file; '
+                f'"python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}" lists everything.'
             )
 
 
@@ -61,11 +55,11 @@ def require_files(config: Config, splits: Sequence[str] = SPLITS) -> None:
     """
     for split, dataset in split_datasets(config, splits):
         annotations, folders, detections = paths_of(dataset)
-        places = [(annotations, 'annotation file' if dataset.get('ann_file') else 'folder', '')]
-        places += [(folder, 'image folder', '') for folder in folders]
-        places += [(detections, 'detector boxes', ', or evaluate with --gt-boxes')] if detections else []
-        for path, kind, alternative in places:
+        places = {annotations: 'annotation file' if dataset.get('ann_file') else 'folder'}
+        places |= dict.fromkeys(folders, 'image folder') | ({detections: 'detector boxes'} if detections else {})
+        for path, kind in places.items():
             if not path.exists():
+                alternative = ', or evaluate with --gt-boxes' if path == detections else ''
                 raise FileNotFoundError(
                     f'The {split} set needs its {kind} at "{path}", where nothing is: put or link the dataset there '
                     f'(docs/data.md){alternative}.'
@@ -155,8 +149,9 @@ def _truth_errors(metric: dict, table: AnnotationTable, names: Sequence[str]) ->
 
 
 def is_upright(config: Config, split: str) -> bool:
-    """Whether a split's images are read with EXIF's rotation applied."""
-    return not _AS_STORED.search(str(config[f'{split}_dataloader']['dataset']))
+    """Whether a split's images are read with EXIF's rotation applied, by the settings of LoadImage."""
+    settings = str(config[f'{split}_dataloader']['dataset'])
+    return not re.search('ignore_orientation|unchanged|turbojpeg', settings)
 
 
 def needed_images(dataset: Config, table: AnnotationTable) -> np.ndarray:
@@ -184,10 +179,9 @@ def keypoint_names(dataset: Config) -> list[str] | None:
 
 
 def read_metainfo(dataset: Config) -> dict | None:
-    """The checked metadata of a dataset, as MMPose parses it; ``None`` where it has none of keypoints.
+    """The metadata of a dataset, as MMPose parses it; ``None`` where it has none of keypoints.
 
-    Raises:
-        ValueError: It breaks a rule. The files within MMPose, three of which do, are taken as they are.
+    A ValueError is raised where it breaks a rule. The files within MMPose, three of which do, are taken as they are.
     """
     kind = _kind_of(dataset)
     stated = dict(dataset.get('metainfo') or getattr(kind, 'METAINFO', None) or {})

@@ -13,11 +13,7 @@ from dyconv_pose import registration  # noqa: F401  MMPose's registry and this p
 
 @DATASETS.register_module()
 class ClassFolders(CustomDataset):
-    """Images in folders with one sub-folder for each class, whose name is the class's; arguments of CustomDataset.
-
-    Raises:
-        ValueError: A class has no image, or there is no class.
-    """
+    """Images in one sub-folder for each class, whose name is the class's; a class without images is a ValueError."""
 
     def _find_samples(self) -> list[tuple[str, int]]:
         folder = Path(self.img_prefix)

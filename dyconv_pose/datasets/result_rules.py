@@ -1,7 +1,4 @@
-"""The rules of COCO detections, which inference and testing read, and of COCO results, which are scored.
-
-A rule yields its name, what is wrong, and where (:func:`~.annotations.findings_of`). N is the number of detections.
-"""
+"""The rules of COCO detections, which inference and testing read, and of COCO results, which are scored."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +15,7 @@ _RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int
 
 
 def person_category(content: dict) -> int:
-    """The persons' category in COCO annotations: the only one with keypoints, the one named "person", or else 1.
-
-    Raises:
-        ValueError: It cannot be told.
-    """
+    """The persons' category in COCO annotations: the only one with keypoints, or that called "person", or 1."""
     known, annotations = content.get('categories') or [], content.get('annotations') or []
     used = {one.get('category_id', PERSON_CATEGORY) for one in annotations if 'keypoints' in one}
     used = used or {one.get('category_id', PERSON_CATEGORY) for one in annotations}
@@ -57,11 +50,7 @@ def check_detections(path: str | Path, table: AnnotationTable) -> list[Finding]:
 def detection_errors(
     content: object, sizes_wh: Mapping[int, Sequence[float]], category_id: int = PERSON_CATEGORY
 ) -> list[Finding]:
-    """The errors of detected boxes, by the persons' category and, as far as they are known, the sizes of image ids.
-
-    They are a list of dictionaries with ``image_id``, ``category_id``, ``bbox`` (x, y, width, height in pixels) and
-    ``score``.
-    """
+    """The errors of detected boxes, by the persons' category and, as far as they are known, the images' sizes by id."""
     if form := _form_errors(content, 'detections', _DETECTION):
         return form
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == category_id], int)
@@ -108,10 +97,8 @@ def _result_errors(rows: list[dict], table: AnnotationTable) -> Iterator[tuple]:
         message = f'results are of category {sorted(given - listed)[:9]}, and the annotated persons of {sorted(used)}'
         places = [place for place, row in enumerate(rows) if row['category_id'] not in listed]
         yield 'category', f'{message}, so that they would not count: renumber the results', places, 'position'
-    lengths = {'keypoints': 3 * table.labelled.shape[1], 'score': 1, 'bbox': 4}
-    if not any('bbox' in row for row in rows):
-        del lengths['bbox']
-    for key, length in lengths.items():
+    lengths = {'keypoints': 3 * table.labelled.shape[1], 'score': 1}
+    for key, length in (lengths | ({'bbox': 4} if any('bbox' in row for row in rows) else {})).items():
         values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
         numbers, states = number_rows(values, length)
         is_wrong = (states != PRESENT) | ~(np.abs(numbers) < 1e30).all(axis=1)

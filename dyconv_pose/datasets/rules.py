@@ -95,9 +95,8 @@ def points_beyond(table: AnnotationTable) -> np.ndarray:
 def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray, ...]:
     """Which boxes (N, 4) have a fault, by the sizes (N, 2) of their images, NaN where unknown.
 
-    Returns:
-        (N,) bool: of a negative extent, wholly outside, outside by more than a tenth of the image; and (N, 2) pixels by
-        which boxes of a positive extent reach outside, NaN for others.
+    Gives (N,) bool: of a negative extent, wholly outside, outside by more than a tenth of the image; and (N, 2) pixels
+    by which boxes of a positive extent reach outside, NaN for others.
     """
     start, end = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
     is_sized = (boxes_xywh[:, 2:] > 0).all(axis=1)
@@ -152,11 +151,7 @@ def usable_persons(table: AnnotationTable) -> np.ndarray:
 
 
 def check_metainfo(metainfo: dict) -> None:
-    """Checks a dataset's metadata, as MMPose parses it, for what MMPose takes for granted.
-
-    Raises:
-        ValueError: Ids are not 0 to K - 1, a length is not K, a name occurs twice, or a swap goes one way only.
-    """
+    """Raises a ValueError where metadata, as MMPose parses it, lacks what MMPose takes for granted."""
     names, flips, count = metainfo['keypoint_id2name'], metainfo['flip_indices'], metainfo['num_keypoints']
     lengths = {'sigmas': len(metainfo['sigmas']) or count, 'joint_weights': len(metainfo['dataset_keypoint_weights'])}
     wrong = [f'{key} must be {count} numbers, as keypoints, got {n}' for key, n in lengths.items() if n != count]

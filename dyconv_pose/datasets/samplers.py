@@ -1,8 +1,7 @@
 """Samplers: seeds for the augmentation of each sample, and sampling without replacement across epochs.
 
-MMEngine seeds a data-loading process once: what a sample's augmentation draws depends on every sample before it, and a
-resumed run draws other numbers. Here the sampler gives each index a seed, a pure function of (run's seed, epoch, place
-in the epoch), with which the dataset seeds the generators before it prepares the sample.
+MMEngine seeds a data-loading process once, so that a resumed run draws other numbers. Here the sampler gives each index
+a seed, a pure function of (run's seed, epoch, place in the epoch), and the dataset seeds the generators with it.
 """
 
 import random
@@ -31,17 +30,11 @@ def seed_generators(seed: int, everywhere: bool = False) -> None:
 
 
 def seeded_loader(loader: dict) -> dict:
-    """A data loader's config with :class:`SeededDataset` and :class:`SeededSampler` around its dataset and sampler.
-
-    A loader with a batch sampler is returned as it is: such batches depend on more than indices.
-    """
+    """A data loader's config with seeded samples; one with a batch sampler, for which indices are not all, as it is."""
     if loader.get('batch_sampler') is not None or not isinstance(loader.get('sampler'), dict):
         return loader
-    return {
-        **loader,
-        'dataset': dict(type='SeededDataset', dataset=loader['dataset']),
-        'sampler': dict(type='SeededSampler', sampler=loader['sampler']),
-    }
+    sampler = dict(type='SeededSampler', sampler=loader['sampler'])
+    return {**loader, 'dataset': dict(type='SeededDataset', dataset=loader['dataset']), 'sampler': sampler}
 
 
 @DATASETS.register_module()
@@ -102,10 +95,6 @@ class SeededSampler(Sampler):
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
-    def skip(self, num_samples: int) -> None:
-        """Leaves out the first samples of this epoch, when it begins next."""
-        self.num_skipped = num_samples
-
     def __iter__(self) -> Iterator[tuple[int, int]]:
         # an endless sampler of MMEngine has one order for all its iterators, and it ends where one is given up
         order = self._new_sampler(self.seed) if self.is_endless else self.sampler
@@ -140,10 +129,8 @@ class FreshSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         size = len(self) * self._processes  # rounded up, so that all processes get as many
         rounds, offsets = np.divmod(self.epoch * size + np.arange(size), len(self.dataset))
-        orders = {
-            number: np.random.default_rng((self.seed, int(number))).permutation(len(self.dataset))
-            for number in np.unique(rounds)
-        }
+        draw = {number: np.random.default_rng((self.seed, int(number))) for number in np.unique(rounds)}
+        orders = {number: generator.permutation(len(self.dataset)) for number, generator in draw.items()}
         indices = [int(orders[number][offset]) for number, offset in zip(rounds, offsets, strict=True)]
         return iter(indices[self._rank :: self._processes])
 

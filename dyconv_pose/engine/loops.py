@@ -93,7 +93,7 @@ class ResumableIterLoop(_ResumableLoop, IterBasedTrainLoop):
 def batches_from(loader: DataLoader, num_done: int) -> Iterator[object]:
     """The batches of one epoch without the first ones, which are not even read where the sampler is seeded."""
     if isinstance(loader.sampler, SeededSampler):
-        loader.sampler.skip(num_done * loader.batch_size)
+        loader.sampler.num_skipped = num_done * loader.batch_size
         return iter(loader)
     return islice(loader, num_done, None)
 

@@ -57,16 +57,10 @@ class COCO(coco.COCO):
 
 
 class COCOeval(cocoeval.COCOeval):
-    """Object keypoint similarity, AP and AR.
+    """Object keypoint similarity, AP and AR; for ``'bbox'`` and ``'segm'`` pycocotools' own evaluation.
 
-    Args:
-        cocoGt, cocoDt: The annotations, and the detections of ``cocoGt.loadRes``.
-        iouType: ``'keypoints'``; or ``'bbox'`` or ``'segm'``, which are pycocotools' own.
-        sigmas: Per-keypoint falloff, shape (num_keypoints,). ``None`` means COCO's own 17.
-        use_area: Whether a person's scale is the annotated ``area`` (pixels squared) or 0.53 times its box's.
-
-    Raises:
-        ValueError: ``iouType`` is none of the three.
+    ``sigmas`` (K,) are the falloff of each keypoint, by default COCO's 17. A person's scale is its ``area`` in pixels
+    squared or, without ``use_area``, 0.53 times its box's. A ValueError is raised for another ``iouType``.
     """
 
     def __init__(

@@ -1,10 +1,12 @@
 """Distributed training on a CPU where some weights get no gradient."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 from small_network import small_config
-from tiny_coco import tiny_config, write_coco
+from tiny_coco import ROOT, tiny_config, write_coco, write_config
 from tiny_training import finish
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
@@ -22,6 +24,7 @@ CASES = {
         'model.head.in_channels': 1280,
     },
     'frozen residual stages': {'model.backbone.frozen_stages': 2},
+    'mixed precision': {'optim_wrapper.type': 'CpuAmpOptimWrapper'},
     'unused, said beside the model': UNUSED | {'find_unused_parameters': True},
     'unused, said of the wrapper': UNUSED | {'model_wrapper_cfg': dict(find_unused_parameters=True)},
 }
@@ -50,3 +53,13 @@ def test_training_goes_on_past_the_first_step(one_of_a_job, tmp_path, case):
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.launcher = 'pytorch'
     finish(config)
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path):
+    config = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco', 4), train_cfg=dict(max_epochs=1))
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=29521']
+    tool = [ROOT / 'tools/train.py', config, '--launcher', 'pytorch', '--no-validate', '--work-dir', tmp_path / 'work']
+    options = ['--cfg-options', 'model.backbone.frozen_stages=2', 'train_dataloader.batch_size=1']
+    subprocess.run([*map(str, [*launch, *tool]), *options], check=True, timeout=300)
+    assert (tmp_path / 'work/epoch_1.pth').is_file()

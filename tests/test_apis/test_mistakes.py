@@ -51,6 +51,7 @@ OPTIONS = {
     'wrong key of the schedule': ('param_scheduler.0.no_such_key=1', ['no_such_key', 'cannot be built']),
     'unknown step of the data': ('val_dataloader.dataset.pipeline.0.type=NoStep', ['NoStep', 'cannot be built']),
     'folding that dynamic layers do not have': ('efficient_conv_bn_eval=[backbone]', ['efficient_conv_bn_eval must']),
+    'half precision in validation': ('val_cfg.fp16=True', ['val_cfg.fp16 needs a GPU']),
     'unknown optimiser': (
         'optim_wrapper.optimizer.type=NoOptimizer',
         ['The optim_wrapper of the config cannot be built'],
@@ -59,7 +60,8 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize('case', OPTIONS)
-def test_options_of_training(run_tool, data, tmp_path, case):
+def test_options_of_training(run_tool, data, tmp_path, monkeypatch, case):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     option, parts = OPTIONS[case]
     config = write_config(tmp_path / 'config.py', data)
     assert_one_sentence(*run_tool('train.py', config, '--cfg-options', option), *parts)

@@ -48,7 +48,7 @@ def test_samples_follow_from_their_place():
     def samples(workers, epoch=3, skipped=0):
         order = sampler()
         order.set_epoch(epoch)
-        order.skip(skipped)
+        order.num_skipped = skipped
         random.seed()
         np.random.seed()
         loader = DataLoader(order_dataset, sampler=order, batch_size=3, num_workers=workers, collate_fn=list)

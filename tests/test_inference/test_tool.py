@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from results_evaluation import ResultsEvaluation
 
 from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.apis.config import use_ground_truth_boxes
-from dyconv_pose.evaluation.results_file import ResultsEvaluation
 
 ROOT = Path(__file__).parents[2]
 CONFIG = (

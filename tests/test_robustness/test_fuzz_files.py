@@ -14,6 +14,7 @@ import torch
 from dataset_converters.dataset_report import annotation_warnings, detection_warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from results_evaluation import ResultsEvaluation
 from tiny_coco import NAMES, coco_content
 from worst_cases import persons_of, skeleton_of
 
@@ -21,7 +22,6 @@ from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.annotations import read_annotations
 from dyconv_pose.datasets.result_rules import check_detections
 from dyconv_pose.datasets.rules import check_annotations
-from dyconv_pose.evaluation.results_file import ResultsEvaluation
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image

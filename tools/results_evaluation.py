@@ -7,9 +7,8 @@ from pathlib import Path
 from dyconv_pose.datasets.annotations import AnnotationTable, Finding, form_errors
 from dyconv_pose.datasets.result_rules import result_errors
 from dyconv_pose.datasets.rules import truth_errors
+from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 from dyconv_pose.files import read_json
-
-from .cocoeval import COCO, COCOeval
 
 #: The ten figures of COCO keypoints, in the evaluator's order.
 FIGURES = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')

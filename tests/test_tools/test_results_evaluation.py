@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from results_evaluation import FIGURES, ResultsEvaluation
 from worst_cases import draw_worst, persons_of, skeleton_of
-
-from dyconv_pose.evaluation.results_file import FIGURES, ResultsEvaluation
 
 ROOT = Path(__file__).parents[2]
 
