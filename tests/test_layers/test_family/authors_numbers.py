@@ -2,6 +2,11 @@
 
 Weights and inputs are drawn from NumPy by the names of the authors' parameters, so that the files in ``oracles/`` hold
 results alone: elements and a random projection of every output, and a random projection of every gradient.
+
+The code ran in double precision, at github.com/OSVAI/ODConv 0901cc1 (``modules/odconv.py``), liyunsheng13/dcd 6a5e27f
+(``models/imagenet/mobilenetv2_dcd.py``, ``resnet_dcd.py``) and OSVAI/KernelWarehouse a4ac17d
+(``modules/kernel_warehouse.py``); numbers of parameters are those of its ``models/kw_mobilenetv2.py`` and
+``kw1d2x_mobilenetv2.py``.
 """
 
 import json

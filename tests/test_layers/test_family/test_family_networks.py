@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from relatives import OPERATORS, Block, make_network
+from torch.utils.flop_counter import FlopCounterMode
 
 from dyconv_pose.layers import DCDConv2d, DyConv2d, KernelWarehouse2d, ODConv2d, make_dynamic
 
@@ -41,6 +42,21 @@ def test_channels_last_and_half_types_as_a_whole_network(kind, options):
     torch.testing.assert_close(channels_last(x.to(memory_format=torch.channels_last)), expected)
     found = network.bfloat16()(x.bfloat16())
     assert found.dtype == torch.bfloat16 and (found - expected).norm() < 0.1 * expected.norm()
+
+
+@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
+def test_a_trace_and_a_count_hold_for_any_batch(kind, options):
+    network, x = make_network(kind, options).requires_grad_(False), torch.randn(5, 3, 16, 12)
+    for batch in (1, 2):
+        traced = torch.jit.trace(network, x[:batch], check_trace=False)
+        torch.testing.assert_close(traced(x), network(x), rtol=1e-4, atol=1e-4)
+    counted = []
+    for batch in (1, 5):
+        with FlopCounterMode(display=False) as counter:
+            network(x[:batch])
+        counted.append(counter.get_total_flops() / batch)
+    assert counted[0] == counted[1] > 0
 
 
 @pytest.mark.slow
