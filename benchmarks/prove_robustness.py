@@ -20,7 +20,7 @@ PROOFS = (
     'tests/test_apis/test_resume.py',
     'tests/test_datasets/test_rules.py',
     'tests/test_engine/test_checkpoints.py',
-    'tests/test_engine/test_numerics.py',
+    'tests/test_engine/test_nan_guard.py',
     'tests/test_layers/test_dynamic_conv_fuzz.py',
     'tests/test_requirements.py',
 )

@@ -1,1 +1,1 @@
-"""Data: the drawn sample set, and checks of annotation files."""
+"""Checks of annotations and results, and samplers."""
