@@ -64,7 +64,7 @@ def test_temperature(tau):
 
 def test_annealing():
     hook = HOOKS.build(Config.fromfile(ABLATIONS['tau30to1']).default_hooks.temperature)
-    assert (hook.start, hook.end, hook.duration, hook.by_epoch, hook.schedule) == (30, 1, 10, True, 'linear')
+    assert (*hook.curve, hook.duration, hook.by_epoch) == (30, 1, 'linear', 10, True)
 
 
 @pytest.mark.parametrize(('name', 'dynamic'), [('backbone-only', 'backbone'), ('head-only', 'head')])
