@@ -40,16 +40,50 @@ def _statistic(owner: type, name: str) -> object:
     return getattr(HistoryBuffer, name)
 
 
+class _PlainDtype:
+    """Stands for ``numpy.dtype``, which believes whatever a file says of it: forged flags corrupt the memory."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.real = np.dtype(code)
+        if self.real.kind not in 'biufcSU':
+            raise UnpicklingError(f'numbers and texts are expected, got an array of {code!r:.40}')
+
+    def __setstate__(self, state: tuple) -> None:
+        self.real = self.real.newbyteorder(state[1])
+        if state != self.real.__reduce__()[2]:
+            raise UnpicklingError(f'a dtype of NumPy is expected, got one that claims {state!r:.80}')
+
+
+class _PlainArray(np.ndarray):
+    """An array as a file gives it, which is pickled as any other."""
+
+    def __setstate__(self, state: tuple) -> None:
+        version, shape, dtype, is_fortran, data = state
+        if not isinstance(data, bytes) or min(shape, default=0) < 0:
+            raise UnpicklingError(f'the numbers of an array are expected, got {data!r:.40}')
+        super().__setstate__((version, shape, dtype.real, is_fortran, data))
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        return self.view(np.ndarray).__reduce_ex__(protocol)
+
+
+def _begin_array(*_: object) -> np.ndarray:
+    return np.ndarray.__new__(_PlainArray, (0,), 'b')
+
+
+def _scalar(dtype: _PlainDtype, data: bytes) -> np.generic:
+    return np.frombuffer(data, dtype.real, count=1)[0]
+
+
 def _safe_globals() -> list:
     """What checkpoints of MMEngine hold beside tensors: arrays and numbers of NumPy, the log, dictionaries."""
-    codes = np.typecodes['AllInteger'] + np.typecodes['AllFloat'] + '?SU'
-    begin_array, make_scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
     multiarray = ('numpy._core.multiarray', 'numpy.core.multiarray')  # of NumPy 2 and 1
     return [
-        *(np.ndarray, np.dtype, *{type(np.dtype(code)) for code in codes}, HistoryBuffer, ConfigDict),
-        *((begin_array, f'{module}._reconstruct') for module in multiarray),
-        *((make_scalar, f'{module}.scalar') for module in multiarray),
+        *((_PlainArray, 'numpy.ndarray'), (_PlainDtype, 'numpy.dtype'), HistoryBuffer, ConfigDict),
+        *((_begin_array, f'{module}._reconstruct') for module in multiarray),
+        *((_scalar, f'{module}.scalar') for module in multiarray),
         (_statistic, 'builtins.getattr'),
+        (bytes, 'builtins.bytes'),  # how an empty array is written
     ]
 
 
