@@ -59,20 +59,20 @@ def skeleton_of(evaluation: ResultsEvaluation) -> list[tuple[int, int]]:
 def draw_worst(
     worst: list[PersonScore], skeleton: list[tuple[int, int]], images: str | Path, out_dir: str | Path
 ) -> list[Path]:
-    """Writes one picture per person, the annotation in green on the left and the result in red on the right.
+    """Writes one image per person, the annotation in green on the left and the result in red on the right.
 
     Args:
         worst: The persons, worst first.
         skeleton: Pairs of keypoint indices.
-        images: The folder with the data set's pictures.
-        out_dir: Where the pictures go; their names begin with the rank.
+        images: The folder with the dataset's images.
+        out_dir: Where the images go; their names begin with the rank.
 
     Returns:
         The files written.
 
     Raises:
-        FileNotFoundError: A picture does not exist.
-        ValueError: A picture cannot be read or written.
+        FileNotFoundError: An image does not exist.
+        ValueError: An image cannot be read or written.
     """
     written = []
     for rank, score in enumerate(worst, start=1):
@@ -110,7 +110,7 @@ def _pair(image: np.ndarray, score: PersonScore, skeleton: list[tuple[int, int]]
 
 
 def _view(image: np.ndarray, bbox: list[float]) -> tuple[np.ndarray, float, np.ndarray]:
-    """The surroundings of a box (xywh), as a square of fixed size: its corner in the picture, scale and pixels."""
+    """The surroundings of a box (xywh), as a square of fixed size: its corner in the image, scale and pixels."""
     x, y, width, height = bbox
     side = max(width, height, 16) * 1.4
     corner = np.array([x + width / 2 - side / 2, y + height / 2 - side / 2])

@@ -107,8 +107,10 @@ def test_openvino_reads_kernels_in_the_bits_that_they_are_stored_in(estimator, t
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize('batch', [1, 2])
-@pytest.mark.parametrize('deploy', [False, True])
+@pytest.mark.parametrize(
+    ('batch', 'deploy'),
+    [(1, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, False), (2, False), (2, True)))],
+)
 def test_torchs_own_exporters_take_the_network_at_any_batch_size(estimator, tmp_path, batch, deploy):
     pytest.importorskip('onnxscript')
     network = estimator.model.network.module

@@ -1,4 +1,4 @@
-# Small pictures, 64x64, from folders with one sub-folder for each class; for a CPU.
+# Small images, 64x64, from folders with one sub-folder for each class; for a CPU.
 _base_ = ['./folder_224.py']
 
 data_root = 'data/classes'

@@ -39,6 +39,7 @@ class StopAfterEpoch(Hook):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_once(experiment_file, tmp_path):
     experiment = load_experiment(experiment_file)
     run, results = experiment.run('dynamic', 1), tmp_path / 'noise.jsonl'
