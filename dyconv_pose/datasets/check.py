@@ -9,6 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dyconv_pose import registration  # noqa: F401  MMPose, importable
+
+# isort: split
+
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -17,8 +21,6 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.evaluation.metrics.coco_metric import COCOeval
 from mmpose.registry import DATASETS, METRICS
-
-from dyconv_pose import registration  # noqa: F401  MMPose, importable
 
 from .annotations import AnnotationTable, Finding, findings_of, read_annotations
 from .image_sizes import size_findings

@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: what may be read, what is refused, and that nothing in a file runs."""
+"""Untrusted checkpoints: what may be read, what is refused, and that nothing in a file runs."""
 
 import io
 import os

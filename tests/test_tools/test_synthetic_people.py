@@ -215,12 +215,12 @@ def test_a_set_whose_drawing_was_interrupted_is_drawn_anew(tmp_path: Path) -> No
 
     with pytest.raises(KeyboardInterrupt):
         make_sample_set(tmp_path / 'set', 2, 2, seed=1, on_progress=stop)
-    stranger = tmp_path / 'set' / 'train2017' / 'holiday.jpg'
-    stranger.touch()
+    foreign = tmp_path / 'set' / 'train2017' / 'holiday.jpg'
+    foreign.touch()
     assert make_sample_set(tmp_path / 'set', 1, 2, seed=1)
-    assert {path.name for path in stranger.parent.iterdir()} == {'000000000001.jpg', 'holiday.jpg'}
+    assert {path.name for path in foreign.parent.iterdir()} == {'000000000001.jpg', 'holiday.jpg'}
     assert make_sample_set(tmp_path / 'whole', 1, 2, seed=1)
-    stranger.unlink()
+    foreign.unlink()
     files = [path.relative_to(tmp_path / 'whole') for path in sorted((tmp_path / 'whole').rglob('*.*'))]
     assert files == [path.relative_to(tmp_path / 'set') for path in sorted((tmp_path / 'set').rglob('*.*'))]
     assert all((tmp_path / 'set' / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes() for name in files)
