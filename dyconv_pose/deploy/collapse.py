@@ -9,6 +9,7 @@ Shape letters: B batch, C_in and C_out channels, G groups, H and W height and wi
 
 import copy
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -107,29 +108,26 @@ def to_static(
 def choose_layers(
     means: Mapping[str, MeanKernel], score: Callable[[Sequence[str]], float], max_loss: float
 ) -> Sequence[str]:
-    """Chooses the layers to collapse: as many as a loss allows, those first whose kernels vary least.
+    """Chooses as many layers to collapse as a loss allows, those first whose kernels vary least.
 
-    Args:
-        means: Of :func:`mean_kernels`.
-        score: The score, such as AP on training data, of the network with the named layers collapsed.
-        max_loss: How much lower than with no layer collapsed it may be.
-
-    Raises:
-        ValueError: Not even one layer can be collapsed for that.
+    ``score`` gives the network's score, such as AP on training data, with the named layers collapsed; it may be
+    ``max_loss`` lower than with none. A ValueError is raised where not even one layer can be collapsed for that.
     """
     order = sorted(means, key=lambda name: means[name].variation)
     whole = score([])
-    meets, fails = 0, len(order) + 1  # numbers of layers; all are tried first
-    while fails - meets > 1:
-        number = len(order) if fails > len(order) else (meets + fails) // 2
-        loss = whole - score(order[:number])
-        meets, fails = (number, fails) if loss <= max_loss else (meets, number)
-    if not meets:
+
+    def loss(number: int) -> float:
+        return whole - score(order[:number])
+
+    if loss(len(order)) <= max_loss:
+        return order
+    number = bisect_right(range(1, len(order)), max_loss, key=loss)  # as if each further layer cost some more
+    if not number:
         raise ValueError(
-            f'Collapsing may cost {max_loss:g}, and {order[0]} alone, whose kernel varies least, costs {loss:.2g}: '
-            'allow more, or leave the network dynamic.'
+            f'Collapsing may cost {max_loss:g}, and even that of {order[0]} alone, whose kernel varies least, costs '
+            'more: allow more, or leave the network dynamic.'
         )
-    return order[:meets]
+    return order[:number]
 
 
 def _layers(network: nn.Module) -> dict[str, DynamicConv2d]:
