@@ -60,7 +60,7 @@ def collapse(
         estimator.eval()
         means = mean_kernels(network, _inputs(estimator, train[0]))
         order = sorted(means, key=lambda name: means[name].variation)
-        ends = [f'{means[name].variation:.3f} ({name})' for name in (order[0], order[-1])]
+        ends = [f'{means[name].variation:.2g} ({name})' for name in (order[0], order[-1])]
         print(f'kernels vary by {" to ".join(ends)} of their mean over {len(train[0])} training persons')
         chosen = order
         if max_loss is not None:

@@ -36,11 +36,11 @@ def dynamic_network(operator, **options):
     make_dynamic(network, operator, **options)
     for name, parameter in network.named_parameters():
         if 'attention' in name:
-            nn.init.normal_(parameter, std=0.5)
+            nn.init.normal_(parameter, std=1.0)
         elif name.endswith('bias'):
             nn.init.normal_(parameter)
     for layer in (layer for _, layer in dynamic_layers(network) if layer.temperature is not None):
-        layer.temperature.fill_(0.8)
+        layer.temperature.fill_(0.3)
     for _ in range(3):
         network(torch.randn(9, 3, 19, 15, dtype=torch.float64))
     return network.eval()
@@ -110,7 +110,7 @@ def test_some_layers_and_those_that_stand_twice():
     means = mean_kernels(network, [torch.randn(5, 3, 19, 15, dtype=torch.float64)])
     partly = to_static(network, means, layers=['1'])
     assert [name for name, _ in dynamic_layers(partly)] == ['4', '6'] and partly[2][0] is partly[1]
-    network = dynamic_network(KernelWarehouse2d, include=['3', '5'])
+    network = dynamic_network(KernelWarehouse2d, include=['3', '5'], warehouses=[dict(layers=['*'])])
     means = mean_kernels(network, [torch.randn(5, 3, 19, 15, dtype=torch.float64)])
     with pytest.raises(ValueError, match='can only be collapsed together'):
         to_static(network, means, layers=['3'])
