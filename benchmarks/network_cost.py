@@ -1,7 +1,7 @@
 """What a dynamic network costs beside its static twin in PyTorch: inference, training step and peak memory.
 
 The static twin stands in both memory formats, and ratios are to the quicker one. The dynamic network runs by the rule
-of ``dyconv_pose.layers.cpu.rule`` and in the forms that are common elsewhere: one grouped convolution with B * G
+of ``dyconv_pose.layers.forms`` and in the forms that are common elsewhere: one grouped convolution with B * G
 groups, and K static convolutions whose outputs are mixed. All take turns in one process. Weights are random.
 """
 

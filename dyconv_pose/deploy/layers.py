@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from dyconv_pose.layers import DynamicConv2d, Geometry, aggregate
-from dyconv_pose.layers.cpu.rule import is_single
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
-from dyconv_pose.layers.forms import single
+from dyconv_pose.layers.forms import is_single, single
 
 
 class DeployedConv2d(nn.Module):
