@@ -136,6 +136,10 @@ class DCDConv2d(DynamicConv2d):
         bias = (through * t1).sum(dim=2) + (expand * t2).sum(dim=1)
         return scale[:, :, None, None, None] * bank + residual, bias if self.bias is None else bias + self.bias[0]
 
+    def kernels(self, attention: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Each sample's kernel and bias, as in evaluation."""
+        return self.aggregate(attention, self.weight)
+
     def _terms(self, x: Tensor, scale: Tensor, phi: Tensor, g: Geometry) -> Tensor:
         y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]
         # The kernel's centre starts k // 2 elements behind the padding's edge.
