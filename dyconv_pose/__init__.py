@@ -20,7 +20,7 @@ _MODULES = {
     'ODConv2d': 'layers',
     'dynamic_layers': 'layers',
     'make_dynamic': 'layers',
-    'load_estimator': 'apis',
+    'load_estimator': 'inference',
     'load_exported': 'deploy',
     'export_onnx': 'deploy',
     'to_deploy': 'deploy',

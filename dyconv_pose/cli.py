@@ -51,7 +51,7 @@ def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MM
         ValueError: It cannot be read, or an option has no effect.
     """
     from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
-    from dyconv_pose.inference.drawing import require_display
+    from dyconv_pose.inference.images import require_display
 
     config = load_config(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
