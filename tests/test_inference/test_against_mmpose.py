@@ -200,7 +200,7 @@ find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == 'mmpose' else find(name, *rest)
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'av', 'supervision'):
+        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'av'):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import numpy as np
