@@ -20,9 +20,7 @@ def parse_args() -> argparse.Namespace:
         default='float32',
         help='how weights are stored (default: %(default)s)',
     )
-    parser.add_argument(
-        '--images', '--pictures', nargs='+', default=[], metavar='IMAGE', help='check the file on these too'
-    )
+    parser.add_argument('--images', nargs='+', default=[], metavar='IMAGE', help='check the file on these too')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
@@ -42,7 +40,8 @@ def main() -> None:
         print(f'{name:20} largest relative difference from torch {error:.2g}')
     if report.storage_error is not None:
         print(f'weights in {args.weights} change heatmaps by {report.storage_error:.2g} of their largest value')
-    print(f'{report.path}, {report.size / 1e6:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
+    size = Path(args.out).stat().st_size / 1e6
+    print(f'{args.out}, {size:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
 
 
 if __name__ == '__main__':

@@ -28,19 +28,18 @@ class PoseNetwork(nn.Module):
 class TorchNetwork:
     """A :class:`PoseNetwork`, trained or deployed, as a function of arrays.
 
-    ``part`` persons go through at once; by default all, but on a CPU as many as have the pixels of two inputs of
-    256x192, unless the process keeps the memory that it frees (:mod:`~dyconv_pose.engine.keep_memory`): the system
-    would give memory for the features of a whole batch anew each time, and clear it.
+    On a CPU as many persons go through at once as have the pixels of two inputs of 256x192, unless the process keeps
+    the memory that it frees (:mod:`~dyconv_pose.engine.keep_memory`): the system would clear a whole batch's anew.
     """
 
-    def __init__(self, module: nn.Module, part: int | None = None) -> None:
-        self.module, self.part = module, part
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
 
     @torch.inference_mode()
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
         device = next(chain(self.module.parameters(), self.module.buffers())).device
         is_whole = device.type != 'cpu' or is_freed_memory_kept()
-        fitting = len(batch) if is_whole else max(_PART_PIXELS // (batch.shape[2] * batch.shape[3]), 1)
-        parts = torch.from_numpy(batch).split(self.part or fitting)
-        return torch.cat([self.module(part.to(device)) for part in parts]).float().cpu().numpy()
+        size = len(batch) if is_whole else max(_PART_PIXELS // (batch.shape[2] * batch.shape[3]), 1)
+        heatmaps = [self.module(part.to(device)) for part in torch.from_numpy(batch).split(size)]
+        return torch.cat(heatmaps).float().cpu().numpy()

@@ -37,7 +37,7 @@ COMMANDS = {
     ],
     'export.py': [
         f'CONFIG CHECKPOINT --out model.onnx --batch 1 --opset 18 --weights float16 --images {IMAGE} '
-        f'--pictures {IMAGE} --trust-checkpoint',
+        '--trust-checkpoint',
     ],
     'eval_results.py': [
         f'{TRUTH} {RESULTS} --config CONFIG --images coco/val2017 --worst 2 --out-dir scored',
