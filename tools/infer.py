@@ -94,7 +94,7 @@ def load_estimator(args: argparse.Namespace) -> 'PoseEstimator':
             'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
         )
     from dyconv_pose.apis import estimator
-    from dyconv_pose.engine.keep_memory import keep_freed_memory
+    from dyconv_pose.engine.speed import keep_freed_memory
 
     if args.device == 'cpu':
         keep_freed_memory()

@@ -7,7 +7,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
+from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d
 
 from .layers import DeployedConv2d
