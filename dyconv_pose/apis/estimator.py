@@ -15,7 +15,7 @@ from torch import nn
 
 from dyconv_pose.datasets.check import datasets_within, read_metainfo
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
-from dyconv_pose.engine.memory_format import use_channels_last
+from dyconv_pose.engine.speed import use_channels_last
 from dyconv_pose.inference import HeatmapModel, KeypointSet, TopdownSpec
 
 from .checkpoint import load_weights
