@@ -44,7 +44,7 @@ def work(config: str, call: str) -> None:
 
     from dyconv_pose.apis import build_model, load_config
     from dyconv_pose.deploy import PoseNetwork
-    from dyconv_pose.engine.memory_format import use_channels_last
+    from dyconv_pose.engine.speed import use_channels_last
 
     torch.manual_seed(0)
     config = load_config(config)

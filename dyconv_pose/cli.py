@@ -42,7 +42,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MMEngine's
     """The config that the command line names, with the common options in it; errors as of ``load_config``."""
     from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
-    from dyconv_pose.inference.drawing import require_display
+    from dyconv_pose.inference.images import require_display
 
     config = load_config(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -77,7 +77,8 @@ def export_onnx(
     if storage != 'float32':
         reference = TorchNetwork(store_weights(deployed, storage))
         storage_error = max(relative_error(reference(one), model.network(one)) for one in inputs.values())
-    described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, source=source)
+    codec = 'SimCCLabel' if model.spec.simcc_size_wh else 'MSRAHeatmap'
+    described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, codec, source)
     with TemporaryDirectory() as folder:
         unchecked = Path(folder) / out.name
         write_onnx(deployed, described, unchecked)
@@ -95,7 +96,8 @@ def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
     # Two samples stand for any number, for torch.export takes a batch of one for fixed.
     example = (torch.zeros(model.batch or 2, 3, height, width),)
     shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
-    names = dict(input_names=['input'], output_names=['heatmaps'])
+    outputs = ['simcc_x', 'simcc_y'] if model.spec.simcc_size_wh else ['heatmaps']
+    names = dict(input_names=['input'], output_names=outputs)
     try:
         with _quiet():
             program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
@@ -158,8 +160,8 @@ def check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: in
         raise FileNotFoundError(f'The exported file must go into an existing folder, got "{out.parent}".')
     if not isinstance(model, HeatmapModel) or not isinstance(model.network, TorchNetwork):
         raise ValueError(
-            "Export is for heatmap networks with MMPose's MSRAHeatmap codec and plain test pipeline (no UDP or "
-            'SimCC), which is not what the config describes: run it in torch by tools/infer.py.'
+            "Export is for networks with MMPose's MSRAHeatmap or SimCCLabel codec and plain test pipeline (no UDP, no "
+            'SimCC with DARK), which is not what the config describes: run it in torch by tools/infer.py.'
         )
 
 
@@ -187,9 +189,8 @@ def _check(path: Path, size: int | None, reference: TorchNetwork, inputs: dict[s
     worst = max(errors, key=errors.get)
     if errors[worst] <= TOLERANCE:
         return errors
-    with torch.inference_mode():  # whether rounding alone moves the heatmaps that far
-        precise = copy.deepcopy(reference.module).double()(torch.from_numpy(inputs[worst]).double()).numpy()
-    rounding = relative_error(reference(inputs[worst]), precise)
+    precise = TorchNetwork(copy.deepcopy(reference.module).double())  # whether rounding alone moves them that far
+    rounding = relative_error(reference(inputs[worst]), precise(inputs[worst].astype(np.float64)))
     if rounding >= errors[worst] / 4:
         raise ValueError(
             f'A network that is exported must compute nearly the same in float32 as in float64, the heatmaps of '

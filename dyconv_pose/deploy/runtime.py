@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
-from dyconv_pose.inference.predictor import Detector
+from dyconv_pose.inference.detectors import Detector
 
 #: The name under which the file's metadata hold the JSON text of :class:`ExportedModel`.
 METADATA_KEY = 'dyconv_pose'
@@ -68,7 +68,7 @@ def _with_tuples(value: object) -> object:
 
 
 class Session(NamedTuple):
-    """A graph in a runtime: a function from input (B, 3, H, W) to heatmaps (B, K, h, w), both float32."""
+    """A graph in a runtime: from float32 (B, 3, H, W) to heatmaps (B, K, h, w) or SimCC vectors (B, K, w + h)."""
 
     run: Callable[[np.ndarray], np.ndarray]
     metadata: str | None  # what the file holds under METADATA_KEY
@@ -91,7 +91,7 @@ def load_exported(
     """Loads a file of ``tools/export.py`` for use on images; needs the backend's package, NumPy and OpenCV.
 
     ``threads`` are the network's, by default the backend's choice; ``flip_test`` is by default the config's, and all
-    else as in :func:`dyconv_pose.apis.load_estimator`.
+    else as in :func:`dyconv_pose.load_estimator`.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -101,8 +101,10 @@ def load_exported(
     session = open_session(path, backend, threads)
     model = _described(session, path)
     spec = model.spec if flip_test is None else replace(model.spec, flip_test=flip_test)
+    if keep_heatmaps and spec.simcc_size_wh:
+        raise ValueError(f'Heatmaps need a network that has some, "{path}" has SimCC vectors: leave out --heatmaps.')
     heatmap_model = HeatmapModel(partial(session.run_in_parts, size=model.batch), spec, model.keypoint_set)
-    return PoseEstimator(heatmap_model, detector or load_detector('hog'), batch_size, keep_heatmaps)
+    return PoseEstimator(heatmap_model, detector or load_detector(), batch_size, keep_heatmaps)
 
 
 def read_exported(path: str | Path, backend: str = 'onnxruntime') -> ExportedModel:
@@ -150,7 +152,7 @@ def _onnxruntime(path: str | Path, threads: int | None) -> Session:
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
     metadata = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    return Session(lambda batch: session.run(None, {name: batch})[0], metadata)
+    return Session(lambda batch: np.concatenate(session.run(None, {name: batch}), axis=-1), metadata)
 
 
 def _openvino(path: str | Path, threads: int | None) -> Session:
@@ -166,7 +168,11 @@ def _openvino(path: str | Path, threads: int | None) -> Session:
     request = core.compile_model(model, 'CPU', options).create_infer_request()
     for number, bank in enumerate(banks, 1):
         request.set_input_tensor(number, bank)
-    return Session(lambda batch: request.infer([np.ascontiguousarray(batch)])[0].copy(), metadata)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        return np.concatenate([*request.infer([np.ascontiguousarray(batch)]).values()], axis=-1)
+
+    return Session(run, metadata)
 
 
 def banks_as_inputs(model: 'openvino.Model') -> list['openvino.Tensor']:  # noqa: F821

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.utils import _pair
 
-from .geometry import Geometry
+from .forms import Geometry
 from .same_padding import pad_same
 
 _PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')

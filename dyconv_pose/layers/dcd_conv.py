@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import convolve_per_sample, pooled
-from .geometry import Geometry
+from .forms import Geometry
 from .od_conv import normalised
 
 

@@ -31,8 +31,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
-from .forms import without_autocast
-from .geometry import Geometry
+from .forms import Geometry, without_autocast
 from .od_conv import normalised
 
 
@@ -175,10 +174,9 @@ class KernelWarehouse2d(DynamicConv2d):
         c_out, c_in = self.weight.shape[1:]
         places, outs, ins = self.cuts(c_out, c_in)
         pieces = kernel.reshape(outs, c_out, ins, c_in, places).permute(4, 0, 2, 1, 3).flatten(0, 2)  # (m, c_out, c_in)
-        cells = self.attention.start.argmax(dim=1) - self.first_cell  # (m,)
-        own, new = cells < len(self.weight), self.weight.detach().to(kernel, copy=True)
-        new[cells[own]] = pieces[own]
-        return new
+        starts = self.attention.start[:, self.first_cell :][:, : len(self.weight)]  # (m, N_own)
+        is_start, pieces = starts.any(dim=0), pieces[starts.argmax(dim=0)]  # (N_own,), (N_own, c_out, c_in)
+        return torch.where(is_start[:, None, None], pieces, self.weight.detach().to(kernel))
 
     def init_weights(self) -> None:
         """Draws the kernel that the cells make up as a static one; biases are zero."""
@@ -245,7 +243,7 @@ def _share_cells(
 
 def _start(pieces: int, budget: float) -> tuple[Tensor, int]:
     """For each piece of a kernel which of the layer's cells it begins as, -1 for none (m,), and how many it has."""
-    index = torch.arange(pieces)
+    index = torch.arange(pieces, device='cpu')  # also where the network is built on the meta device
     if budget >= 1:
         return index * int(budget), pieces * int(budget)
     share = round(1 / budget)

@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_mixture, convolve_per_sample, pooled
-from .forms import without_autocast
-from .geometry import Geometry
+from .forms import Geometry, without_autocast
 
 
 def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
