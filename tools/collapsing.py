@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from dyconv_pose.apis.config import build_model, load_config, use_ground_truth_boxes
 from dyconv_pose.apis.estimator import unwrapped
-from dyconv_pose.datasets.check import coco_metrics, keypoint_names, paths_of, require_files, split_datasets
+from dyconv_pose.datasets.check import keypoint_names, parts_to_check
 from dyconv_pose.deploy.collapse import choose_layers, mean_kernels, to_static
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.files import read_json
@@ -45,16 +45,15 @@ def collapse(
         ValueError: The network has no dynamic layers, the data cannot be used, or no layer can be collapsed for that.
     """
     config = use_ground_truth_boxes(load_config(config_name))
-    metric = next(iter(coco_metrics(config, 'val')), None)
-    if metric is None:
+    metrics = [metric for part in parts_to_check(config, ('val',))[:1] for metric in part.coco_metrics()]
+    if not metrics:
         raise ValueError('--collapse prints AP on val, and the config has no CocoMetric in its val_evaluator: add it.')
-    require_files(config, ('val',))
     with TemporaryDirectory() as folder:
         annotations = Path(folder) / 'persons.json'
         annotations.write_text(json.dumps(_sampled(_sources(config, data), persons)))
         plain = unwrapped(config).test_dataloader.dataset
         own = dict(ann_file=str(annotations), data_root='', data_prefix=dict(img=''), bbox_file='', test_mode=True)
-        train = DATASETS.build({**plain, **own}), {**metric, 'ann_file': str(annotations)}
+        train = DATASETS.build({**plain, **own}), {**metrics[0], 'ann_file': str(annotations)}
         val = DATASETS.build(config.val_dataloader.dataset), config.val_evaluator
         estimator, network = build_model(config), model.network.module
         estimator.eval()
@@ -105,15 +104,14 @@ def _sources(config: object, data: Sequence[str]) -> list[tuple[Path, Path]]:
     """Files of training persons and folders of their images; the config's are those with the network's keypoints."""
     if data:
         return [(Path(data[0]), Path(data[1]))]
-    require_files(config, ('train',))
     names = keypoint_names(unwrapped(config).test_dataloader.dataset)
-    found = [paths_of(one) for _, one in split_datasets(config, ('train',)) if keypoint_names(one) == names]
+    found = [part.paths for part in parts_to_check(config, ('train',)) if keypoint_names(part.dataset) == names]
     if names is None or not found:
         raise ValueError(
             "The config has no training set in COCO's format with the keypoints of its test set: name annotations and "
             'the folder of their images after --collapse.'
         )
-    return list({annotations: (annotations, folders[0]) for annotations, folders, _ in found}.values())
+    return [(annotations, folders[0]) for annotations, folders, _ in found]
 
 
 def _sampled(sources: Sequence[tuple[Path, Path]], count: int) -> dict:
