@@ -27,7 +27,7 @@ class Worker:
     def __init__(self, config: str, call: str, threads: int, way: dict[str, str]) -> None:
         env = {name: value for name, value in os.environ.items() if name not in WAIT_VARIABLES}
         env |= {'OMP_NUM_THREADS': str(threads), **way}
-        command = [sys.executable, __file__, '--work', call, '--config', config]
+        command = [sys.executable, '-W', 'ignore', __file__, '--work', call, '--config', config]
         self.process = subprocess.Popen(command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __call__(self) -> None:
