@@ -88,16 +88,17 @@ def to_static(
         A copy of the network, whose parameters are those of the static network where all layers are collapsed.
 
     Raises:
-        ValueError: As in :func:`mean_kernels`; or layers that share cells are not collapsed together.
+        ValueError: As in :func:`mean_kernels`; or ``attention`` is something else, or layers that share cells are not
+            collapsed together.
     """
-    means = mean_kernels(network, batches) if isinstance(attention, str) else attention
+    if isinstance(attention, str) and attention != 'mean':
+        raise ValueError(f"attention must be 'mean' or what mean_kernels returned, got {attention!r}.")
+    means = mean_kernels(network, batches) if attention == 'mean' else attention
     holder = nn.Sequential(copy.deepcopy(network))  # so that a layer that is itself the network can be replaced
     dynamic = _layers(holder[0])
     made = {dynamic[name]: _static(dynamic[name], means[name]) for name in (means if layers is None else layers)}
     if not {member for layer in made for member in getattr(layer, 'members', ())} <= made.keys():
-        raise ValueError(
-            'Layers that share the cells of a warehouse can only be collapsed together: collapse them all.'
-        )
+        raise ValueError('Layers of a warehouse share their cells and are collapsed together: collapse them all.')
     for name, layer in list(holder.named_modules(remove_duplicate=False)):
         if layer in made:
             parent, _, child = name.rpartition('.')
@@ -131,11 +132,11 @@ def choose_layers(
 
 
 def _layers(network: nn.Module) -> dict[str, DynamicConv2d]:
-    if not (layers := dict(dynamic_layers(network))):
-        raise ValueError(
-            f'Only dynamic layers can be collapsed, and {type(network).__name__} has none: export it as it is.'
-        )
-    return layers
+    if layers := dict(dynamic_layers(network)):
+        return layers
+    raise ValueError(
+        f'Only dynamic layers can be collapsed, and {type(network).__name__} has none: export it as it is.'
+    )
 
 
 def _static(layer: DynamicConv2d, mean: MeanKernel) -> nn.Conv2d:

@@ -112,7 +112,7 @@ def test_some_layers_and_those_that_stand_twice():
     assert [name for name, _ in dynamic_layers(partly)] == ['4', '6'] and partly[2][0] is partly[1]
     network = dynamic_network(KernelWarehouse2d, include=['3', '5'], warehouses=[dict(layers=['*'])])
     means = mean_kernels(network, [torch.randn(5, 3, 19, 15, dtype=torch.float64)])
-    with pytest.raises(ValueError, match='can only be collapsed together'):
+    with pytest.raises(ValueError, match='are collapsed together'):
         to_static(network, means, layers=['3'])
 
 
@@ -145,6 +145,8 @@ def test_variation_and_mistakes():
         means = mean_kernels(network, [x])
     same = mean_kernels(network, [x[:1].expand(100, -1, -1, -1)])
     assert all(means[name].variation > 1e-3 > 1e-6 > same[name].variation for name in means)
+    with pytest.raises(ValueError, match="must be 'mean' or what mean_kernels returned, got 'max'"):
+        to_static(network, 'max')
     with pytest.raises(ValueError, match='there are none'):
         to_static(network)
     with pytest.raises(ValueError, match='Only dynamic layers can be collapsed, and Sequential has none'):
