@@ -34,7 +34,7 @@ class _Kind(NamedTuple):
 
 #: By what the file's name has in it.
 _KINDS = {
-    'multipose': _Kind(fill=0, is_centred=True, threshold=0.15),
+    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1),
     'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
 }
 

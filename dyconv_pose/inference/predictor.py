@@ -4,6 +4,7 @@ Letters: N persons, B batch, K keypoints, H and W of the network's input, h and 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,10 @@ from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
 from .detectors import Detector, load_detector
 from .images import as_image
 from .preprocessing import TopdownSpec, average_with_flipped, crop, decode, normalize, regions_of_boxes, to_image
-from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints
+from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints, confidences
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
-
-#: Mean score of all keypoints from which on somebody whom no detector found is a person.
-_PERSON_THRESHOLD = 0.4
 
 
 class HeatmapModel:
@@ -67,7 +65,13 @@ class PoseEstimator:
         model: A :class:`HeatmapModel`, or another object with its ``prepare``, ``estimate`` and ``keypoint_set``.
         detector: Finds the persons where a call brings no boxes.
         batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
+
+    Attributes:
+        person_threshold: Where no person whom a detector found is as sure as this, by :func:`.results.confidences`,
+            nobody is there.
     """
+
+    person_threshold = 0.5
 
     def __init__(
         self, model: HeatmapModel, detector: Detector, batch_size: int = 16, keep_heatmaps: bool = False
@@ -108,21 +112,17 @@ class PoseEstimator:
     def find(self, image: Image) -> Boxes:
         """The detector's boxes; or, where it can miss persons and finds nobody, that of a person in the whole image.
 
-        The network looks at the whole image, and then where it was sure of keypoints.
+        For that the network looks at the whole image; its confident keypoints make the box.
         """
         boxes = self.detector.find(image)
-        if len(boxes) or not getattr(self.detector, 'can_miss', False):
+        if not getattr(self.detector, 'can_miss', False):
             return boxes
-        whole, score = np.array([0, 0, *image.size_wh]), 0.0
-        box = self._look(image, whole)[0]
-        if box is not None:
-            score = self._look(image, box)[1]
-        return Boxes.of([[*box, score]] if score >= _PERSON_THRESHOLD else [])
-
-    def _look(self, image: Image, box: np.ndarray) -> tuple[np.ndarray | None, float]:
-        """The box of the keypoints that the network finds in a box, and their mean score."""
-        (keypoints,), (scores,), _ = self.model.estimate(self.model.prepare(image.pixels, box[None])[0])
-        return box_of_keypoints(keypoints, scores, image.size_wh), float(scores.mean())
+        if not len(boxes):
+            samples, _ = self.model.prepare(image.pixels, np.array([[0, 0, *image.size_wh]]))
+            (keypoints,), (scores,), _ = self.model.estimate(samples)
+            box = box_of_keypoints(keypoints, scores, image.size_wh)
+            boxes = Boxes.of([] if box is None else [box])
+        return replace(boxes, are_doubtful=True)
 
     def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
         """Estimates a stream of decoded images, batching persons across them.
@@ -160,6 +160,8 @@ class PoseEstimator:
                 regions=np.hstack([center - half, center + half]),
                 heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
             )
+            if boxes.are_doubtful and not (confidences(poses.scores) >= self.person_threshold).any():
+                poses = poses[:0]
             yield image, poses, tag
 
 

@@ -43,6 +43,7 @@ class Boxes:
 
     xyxy: np.ndarray  # (N, 4) float32, left, top, right and bottom in pixels
     scores: np.ndarray  # (N,) float32, the detector's confidence, or ones
+    are_doubtful: bool = False  # whether a detector made them, which may take anything for a person
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -100,6 +101,11 @@ class Poses:
         confident = self.scores > keypoint_threshold
         total = np.where(confident, self.scores, 0).sum(axis=1)
         return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
+
+
+def confidences(scores: np.ndarray) -> np.ndarray:
+    """How sure it is that persons are there, (N,), by their keypoints' scores (N, K): the mean of the better half."""
+    return np.sort(scores, axis=1)[:, -max(scores.shape[1] // 2, 1) :].mean(axis=1)
 
 
 def box_of_keypoints(keypoints: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray | None:

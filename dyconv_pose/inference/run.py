@@ -19,7 +19,7 @@ from dyconv_pose.files import write_atomically
 from .coco import CocoBoxes
 from .images import draw_heatmaps, draw_poses, kind_of_file, read_image, require_display, write_image
 from .predictor import PoseEstimator
-from .results import Boxes, Image, Poses, coco_results, without_duplicates
+from .results import Boxes, Image, Poses, coco_results, confidences, without_duplicates
 from .video import CameraReader, Tracker, VideoReader, VideoWriter
 
 
@@ -99,6 +99,7 @@ class Run:
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
         self.images = 0  # done images and frames
         self.persons = Counter()  # how many were found in an input, by its name
+        self.doubtful = 0  # persons of whom the network is less sure than estimator.person_threshold
         self.left_out = []  # files of folders that are neither images nor videos
         self.failures = []  # a sentence for each input that could not be used, or not whole
         self.has_replaced = False  # whether the folder had results of an earlier run
@@ -214,13 +215,16 @@ class Run:
             yield found
 
     def _keep(self, found: Poses, image_id: int, **extra: object) -> Poses:
-        """Notes the persons of an image or frame, each once."""
+        """Notes the persons of an image or frame, each once; returns those who are to be drawn."""
         poses = without_duplicates(found, self.estimator.keypoint_set.sigmas, self.options.duplicate_threshold)
-        self.images += 1
-        self.persons[extra['file_name']] += len(poses)
         category_id = getattr(self.estimator.detector, 'category_id', 1)
         self._rows += coco_results(poses, image_id, category_id, **extra)
-        return poses
+        is_sure = confidences(poses.scores) >= self.estimator.person_threshold
+        if not getattr(self.estimator.detector, 'can_miss', False):
+            is_sure[:] = True
+        self.images, self.doubtful = self.images + 1, self.doubtful + int((~is_sure).sum())
+        self.persons[extra['file_name']] += int(is_sure.sum())
+        return poses[is_sure]
 
     def _drawings(self, pixels: np.ndarray, poses: Poses, wait: int) -> Iterator[tuple[str, np.ndarray]]:
         """What is to be written, by the names of the folders; shows the overlay for ``wait`` milliseconds."""
