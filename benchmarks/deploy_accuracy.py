@@ -20,8 +20,7 @@ from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import load_exported
 from dyconv_pose.deploy.export import export_onnx
-from dyconv_pose.deploy.fold import to_deploy
-from dyconv_pose.deploy.layers import DeployedConv2d
+from dyconv_pose.deploy.fold import DeployedConv2d, to_deploy
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.deploy.storage import STORAGES, store_bank

@@ -118,7 +118,7 @@ def main() -> int:
     )
     estimator.person_threshold = args.person_thr
     if len(args.network) == 2 and args.device == 'cpu':
-        from dyconv_pose.engine.keep_memory import keep_freed_memory
+        from dyconv_pose.engine.speed import keep_freed_memory
 
         keep_freed_memory()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as bar:

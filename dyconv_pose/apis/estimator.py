@@ -9,13 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
-from mmpose.codecs import MSRAHeatmap
-from mmpose.models.heads import HeatmapHead
+from mmpose.codecs import MSRAHeatmap, SimCCLabel
+from mmpose.models.heads import HeatmapHead, RTMCCHead, SimCCHead
 from torch import nn
 
 from dyconv_pose.datasets.check import datasets_within, read_metainfo
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
-from dyconv_pose.engine.memory_format import use_channels_last
+from dyconv_pose.engine.speed import use_channels_last
 from dyconv_pose.inference import HeatmapModel, KeypointSet, TopdownSpec
 
 from .checkpoint import load_weights
@@ -105,7 +105,7 @@ def load_model(
         use_channels_last(model)  # in which PyTorch's convolutions are quicker
     model.eval()
     spec = topdown_spec(model, config)
-    if spec is None:
+    if spec is None or (keep_heatmaps and spec.simcc_size_wh):  # MMPose makes heatmaps of SimCC vectors
         return MMPoseModel(model, config, metainfo)
     return HeatmapModel(TorchNetwork(PoseNetwork(model)), spec, keypoint_set_of_metainfo(metainfo))
 
@@ -169,14 +169,15 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
     """How a network's input is made and its heatmaps are read, or ``None`` where only MMPose itself can do that."""
     steps = config.test_dataloader.dataset.pipeline
     head, preprocessor, test_cfg = model.head, config.model.get('data_preprocessor') or {}, config.model.test_cfg
+    is_heatmap = isinstance(head, HeatmapHead) and type(head).predict is HeatmapHead.predict
+    is_heatmap = is_heatmap and type(head.decoder) is MSRAHeatmap and test_cfg.get('flip_mode', 'heatmap') == 'heatmap'
+    is_simcc = type(head) in (RTMCCHead, SimCCHead) and type(head.decoder) is SimCCLabel
+    is_simcc = is_simcc and not head.decoder.use_dark and not head.decoder.decode_visibility
     is_plain = (
         tuple(step['type'] for step in steps) == _PLAIN_STEPS
-        and set(steps[0]) == {'type'}
+        and set(steps[0]) <= {'type', 'backend_args'}
         and not steps[2].get('use_udp')
-        and isinstance(head, HeatmapHead)
-        and type(head).predict is HeatmapHead.predict
-        and type(head.decoder) is MSRAHeatmap
-        and test_cfg.get('flip_mode', 'heatmap') == 'heatmap'
+        and (is_heatmap or is_simcc)
         and not test_cfg.get('output_keypoint_indices')
         and set(preprocessor) == {'type', 'mean', 'std', 'bgr_to_rgb'}
         and preprocessor.type == 'PoseDataPreprocessor'
@@ -192,5 +193,6 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         padding=steps[1].get('padding', 1.25),
         flip_test=bool(test_cfg.get('flip_test', False)),
         shift_heatmap=bool(test_cfg.get('shift_heatmap', False)),
-        blur_kernel_size=head.decoder.blur_kernel_size if head.decoder.unbiased else None,
+        blur_kernel_size=head.decoder.blur_kernel_size if is_heatmap and head.decoder.unbiased else None,
+        simcc_size_wh=tuple(int(size * head.simcc_split_ratio) for size in head.input_size) if is_simcc else None,
     )

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dyconv_pose.datasets.annotations import findings_of, number_rows
-from dyconv_pose.datasets.image_sizes import header_size
-from dyconv_pose.datasets.result_rules import detection_errors, person_category
-from dyconv_pose.datasets.rules import box_errors
+from dyconv_pose.datasets.rules import box_errors, detection_errors, header_size, person_category
 from dyconv_pose.files import read_json
 
 from .results import Boxes, Image

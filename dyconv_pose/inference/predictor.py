@@ -15,7 +15,16 @@ from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
 
 from .detectors import Detector, load_detector
 from .images import as_image
-from .preprocessing import TopdownSpec, average_with_flipped, crop, decode, normalize, regions_of_boxes, to_image
+from .preprocessing import (
+    TopdownSpec,
+    average_with_flipped,
+    crop,
+    decode,
+    decode_simcc,
+    normalize,
+    regions_of_boxes,
+    to_image,
+)
 from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints, confidences
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
@@ -23,9 +32,10 @@ _WAITING_PIXELS = 100_000_000
 
 
 class HeatmapModel:
-    """A heatmap network with its preprocessing and decoding, those of MMPose's MSRAHeatmap codec.
+    """A network with its preprocessing and decoding, those of MMPose's MSRAHeatmap and SimCCLabel codecs.
 
-    ``network`` maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in any runtime.
+    ``network`` maps (B, 3, H, W) float32, in any runtime, to heatmaps (B, K, h, w) float32 or, where the spec has a
+    ``simcc_size_wh``, to the vectors of x and y, one after the other, (B, K, w + h).
     """
 
     def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
@@ -42,15 +52,17 @@ class HeatmapModel:
         regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
         return [(crop(pixels, region, size), region) for region in regions], regions
 
-    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w) of samples."""
+    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps, if any, of samples."""
         crops, regions = map(np.stack, zip(*samples, strict=True))
-        batch = normalize(crops, self.spec)
+        batch, indices, size = normalize(crops, self.spec), self.keypoint_set.flip_indices, self.spec.simcc_size_wh
         heatmaps = self.network(batch)
-        if self.spec.flip_test:
-            flipped = self.network(np.ascontiguousarray(batch[..., ::-1]))
-            indices, shift = self.keypoint_set.flip_indices, self.spec.shift_heatmap
-            heatmaps = average_with_flipped(heatmaps, flipped, indices, shift)
+        flipped = self.network(np.ascontiguousarray(batch[..., ::-1])) if self.spec.flip_test else None
+        if size is not None:
+            keypoints, scores = decode_simcc(heatmaps, flipped, indices, size[0])
+            return to_image(keypoints, size, regions), scores, None
+        if flipped is not None:
+            heatmaps = average_with_flipped(heatmaps, flipped, indices, self.spec.shift_heatmap)
         keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
         return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
 

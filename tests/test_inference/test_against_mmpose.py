@@ -18,7 +18,7 @@ from mmpose.models.utils.tta import flip_heatmaps
 from dyconv_pose.apis import build_model, load_config, load_estimator
 from dyconv_pose.apis.estimator import MMPoseModel
 from dyconv_pose.deploy.runtime import ExportedModel
-from dyconv_pose.engine.memory_format import use_channels_last
+from dyconv_pose.engine.speed import use_channels_last
 from dyconv_pose.inference import HeatmapModel
 from dyconv_pose.inference.preprocessing import (
     TopdownSpec,
