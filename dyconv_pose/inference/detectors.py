@@ -15,28 +15,11 @@ from .results import Boxes, Image
 
 
 class Detector(Protocol):
-    """Finds the persons of an image; one with a true ``can_miss`` may overlook them."""
+    """Finds the persons of an image; one with a true ``can_miss`` may overlook some, and see some that are none."""
 
     def find(self, image: Image) -> Boxes:
         """The persons' boxes; none where nobody is."""
         ...
-
-
-class _Kind(NamedTuple):
-    """How a detector wants its input (the defaults are YOLOX's), and the score from which on it is believed."""
-
-    mean: tuple[float, ...] = (0, 0, 0)  # blue first
-    std: tuple[float, ...] = (1, 1, 1)
-    fill: int = 114  # what it was trained to see beyond the image
-    is_centred: bool = False  # or the image lies in the upper left corner
-    threshold: float = 0.4
-
-
-#: By what the file's name has in it.
-_KINDS = {
-    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1),
-    'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
-}
 
 
 def load_detector(
@@ -63,24 +46,18 @@ def load_detector(
     limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
     if name == 'image':
         return WholeImage()
-    if name == 'multipose':
-        return OnnxDetector.load(find_weights(DETECTOR), **limit)
+    if name == 'multipose' or ending == '.onnx':
+        return OnnxDetector.load(find_weights(DETECTOR) if name == 'multipose' else name, **limit)
     if name.startswith('mmdet:'):
         from dyconv_pose.apis.mmdet_detector import MMDetDetector
 
         return MMDetDetector.load(name, device, trust=trust, **limit)
     if ending == '.json':
         return CocoBoxes(name, annotations, **limit)
-    if ending == '.onnx':
-        return OnnxDetector.load(name, **limit)
-    if name == 'hog':
-        raise ValueError(
-            'Boxes come from "multipose", which took the place of "hog" and finds far more persons, if nothing else is '
-            'named: leave "hog" out.'
-        )
+    replaced = ': "multipose" took the place of "hog" and finds far more persons' if name == 'hog' else ''
     raise ValueError(
         f'Boxes must come from "multipose", "image", a .json file of COCO annotations or detections, a .onnx file of '
-        f'YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}".'
+        f'YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}"{replaced}.'
     )
 
 
@@ -90,6 +67,23 @@ class WholeImage:
     def find(self, image: Image) -> Boxes:
         """One box, the image's border."""
         return Boxes.of([[0, 0, *image.size_wh]])
+
+
+class _Kind(NamedTuple):
+    """How a detector wants its input (the defaults are YOLOX's), and the score from which on it is believed."""
+
+    mean: tuple[float, ...] = (0, 0, 0)  # blue first
+    std: tuple[float, ...] = (1, 1, 1)
+    fill: int = 114  # what it was trained to see beyond the image
+    is_centred: bool = False  # or the image lies in the upper left corner
+    threshold: float = 0.4
+
+
+#: By what the file's name has in it.
+_KINDS = {
+    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1),
+    'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
+}
 
 
 class OnnxDetector:
@@ -134,19 +128,17 @@ class OnnxDetector:
     def find(self, image: Image) -> Boxes:
         """The persons' boxes, cut at the image's border; a ValueError where the model's output is of another form."""
         batch, ratio, corner = self._input(image.pixels)
-        outputs = [np.asarray(one) for one in self.network(batch)]
-        if outputs[0].ndim != 3 or outputs[0].shape[2] != 5:
+        rows, *labels = (np.asarray(one) for one in self.network(batch))
+        if rows.ndim != 3 or rows.shape[2] != 5:
             raise ValueError(
-                'A detector must give detections (1, N, 5) after suppression, with labels where there are several '
-                f'classes, got {", ".join(str(one.shape) for one in outputs)}: take one exported by MMDeploy, as '
-                "rtmlib's are."
+                f'A detector must give detections (1, N, 5) after suppression, with labels where there are several '
+                f"classes, got {rows.shape}: take one exported by MMDeploy, as rtmlib's are."
             )
-        rows = outputs[0][0].astype(np.float32)
-        rows[:, :4] = np.clip((rows[:, :4] - [*corner, *corner]) / ratio, 0, [*image.size_wh] * 2)
-        kept = (rows[:, 4] >= self.threshold) & ((rows[:, 2:4] - rows[:, :2]) >= 1).all(axis=1)
-        if len(outputs) > 1:
-            kept &= outputs[1].reshape(-1) == 0
-        return Boxes.of(rows[kept])
+        xyxy = np.clip((rows[0, :, :4] - [*corner, *corner]) / ratio, 0, [*image.size_wh] * 2)
+        kept = (rows[0, :, 4] >= self.threshold) & ((xyxy[:, 2:] - xyxy[:, :2]) >= 1).all(axis=1)
+        if labels:
+            kept &= labels[0].reshape(-1) == 0
+        return Boxes.of(np.column_stack([xyxy, rows[0, :, 4]])[kept])
 
     def _input(self, image: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
         """The image within the input (1, 3, H, W), the factor by which it was scaled, and its corner there (x, y)."""

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -121,9 +120,7 @@ def _read_by_opencv(content: bytes) -> np.ndarray | None:
 
 
 def _read_by_pillow(content: bytes) -> np.ndarray | None:
-    """Pillow's reading, or None where it cannot read the file or is not installed."""
-    if find_spec('PIL') is None:
-        return None
+    """Pillow's reading, or None where it cannot read the file."""
     import PIL.Image
 
     try:

@@ -1,9 +1,6 @@
-"""Pose estimation on images around a network of any runtime.
+"""Pose estimation on images around a network of any runtime. Letters: N persons, K keypoints."""
 
-Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,56 +12,11 @@ from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
 
 from .detectors import Detector, load_detector
 from .images import as_image
-from .preprocessing import (
-    TopdownSpec,
-    average_with_flipped,
-    crop,
-    decode,
-    decode_simcc,
-    normalize,
-    regions_of_boxes,
-    to_image,
-)
-from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints, confidences
+from .results import Boxes, Image, Poses, box_of_keypoints, confidences
+from .topdown import HeatmapModel
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
-
-
-class HeatmapModel:
-    """A network with its preprocessing and decoding, those of MMPose's MSRAHeatmap and SimCCLabel codecs.
-
-    ``network`` maps (B, 3, H, W) float32, in any runtime, to heatmaps (B, K, h, w) float32 or, where the spec has a
-    ``simcc_size_wh``, to the vectors of x and y, one after the other, (B, K, w + h).
-    """
-
-    def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
-        self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
-
-    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-        """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
-
-        Returns:
-            N samples for :meth:`estimate` (here crop and region), and the regions (N, 4) float32: centre x and y, width
-            and height in pixels.
-        """
-        size = self.spec.input_size_wh
-        regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
-        return [(crop(pixels, region, size), region) for region in regions], regions
-
-    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps, if any, of samples."""
-        crops, regions = map(np.stack, zip(*samples, strict=True))
-        batch, indices, size = normalize(crops, self.spec), self.keypoint_set.flip_indices, self.spec.simcc_size_wh
-        heatmaps = self.network(batch)
-        flipped = self.network(np.ascontiguousarray(batch[..., ::-1])) if self.spec.flip_test else None
-        if size is not None:
-            keypoints, scores = decode_simcc(heatmaps, flipped, indices, size[0])
-            return to_image(keypoints, size, regions), scores, None
-        if flipped is not None:
-            heatmaps = average_with_flipped(heatmaps, flipped, indices, self.spec.shift_heatmap)
-        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
-        return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
 
 
 class PoseEstimator:
@@ -94,16 +46,11 @@ class PoseEstimator:
         self.batch_size, self.keep_heatmaps = batch_size, keep_heatmaps
 
     def predict(self, image: object, boxes: object = None, channel_order: str | None = None) -> Poses:
-        """Finds the keypoints in one image.
+        """Finds the keypoints in one image, a path, an array (height, width, 3) uint8, or a PIL image.
 
-        Args:
-            image: A path, an array (height, width, 3) uint8, or a PIL image.
-            boxes: (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector.
-            channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
-
-        Raises:
-            FileNotFoundError: The image does not exist.
-            ValueError: It cannot be read, or a box is empty or outside it.
+        ``boxes`` are (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector. An array
+        needs the ``channel_order``, ``'bgr'`` or ``'rgb'``. A FileNotFoundError is raised where the image does not
+        exist, a ValueError where it cannot be read, or a box is empty or outside it.
         """
         return next(self.predict_many([image], None if boxes is None else [boxes], channel_order))
 
@@ -155,22 +102,22 @@ class PoseEstimator:
         yield from self._estimate(waiting, samples)
 
     def _estimate(self, waiting: list[tuple], samples: list) -> Iterator[tuple[Image, Poses, Any]]:
-        persons = []
-        for start in range(0, len(samples), self.batch_size):
-            keypoints, scores, heatmaps = self.model.estimate(samples[start : start + self.batch_size])
-            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
-            persons += zip(keypoints, scores, kept, strict=True)
+        starts, count = range(0, len(samples), self.batch_size), len(self.keypoint_set)
+        outputs = [self.model.estimate(samples[start : start + self.batch_size]) for start in starts]
+        keypoints = np.concatenate([np.zeros((0, count, 2), np.float32), *(output[0] for output in outputs)])
+        scores = np.concatenate([np.zeros((0, count), np.float32), *(output[1] for output in outputs)])
+        has_heatmaps = self.keep_heatmaps and bool(outputs) and outputs[0][2] is not None
+        heatmaps = np.concatenate([output[2] for output in outputs]) if has_heatmaps else None
+        end = 0
         for image, boxes, regions, tag in waiting:
-            found, persons = persons[: len(boxes)], persons[len(boxes) :]
-            keypoints, scores, heatmaps = zip(*found, strict=True) if found else ((), (), ())
-            center, half = regions[:, :2], regions[:, 2:] / 2
+            start, end, half = end, end + len(boxes), regions[:, 2:] / 2
             poses = Poses(
-                keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
-                scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
+                keypoints=keypoints[start:end],
+                scores=scores[start:end],
                 boxes=boxes.xyxy,
                 box_scores=boxes.scores,
-                regions=np.hstack([center - half, center + half]),
-                heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
+                regions=np.hstack([regions[:, :2] - half, regions[:, :2] + half]),
+                heatmaps=heatmaps[start:end] if has_heatmaps else None,
             )
             if boxes.are_doubtful and not (confidences(poses.scores) >= self.person_threshold).any():
                 poses = poses[:0]
