@@ -13,20 +13,15 @@ from .results import Boxes, Image
 
 
 class CocoBoxes:
-    """Boxes from COCO annotations (the persons' own) or from COCO detections, by the images' file names.
+    """Boxes from COCO annotations (the persons' own) or COCO detections, by the images' file names.
 
-    From annotations, crowds and persons without a labelled keypoint are left out and boxes are cut at the image's
-    border, as MMPose does; so the results score as its evaluation with annotated boxes does.
+    As in MMPose, annotated crowds and persons without a labelled keypoint are left out, and boxes end at the border.
 
     Args:
-        path: An annotation file, or detections: a list of ``image_id``, ``bbox`` (xywh), ``score``, ``category_id``.
-            A ValueError is raised for another file.
+        path: An annotation file, or detections; a ValueError is raised for another file.
         annotations: For detections, the annotation file that gives the ids of file names. Without it an image's id is
             the number that its file name consists of, as in COCO.
         threshold: Detections that score less are left out.
-
-    Attributes:
-        category_id: The persons' category: the annotations' only one with keypoints, or 1 without annotations.
     """
 
     def __init__(self, path: str | Path, annotations: str | Path | None = None, threshold: float = 0.0) -> None:

@@ -29,7 +29,7 @@ def load_detector(
     device: str = 'cpu',
     trust: bool = False,
 ) -> Detector:
-    """Makes a detector.
+    """Makes a detector; a FileNotFoundError, ImportError or ValueError says what is missing or of another kind.
 
     Args:
         name: ``'multipose'`` (MoveNet MultiPose, which ships), ``'image'`` (the whole image is one person), a COCO
@@ -39,9 +39,6 @@ def load_detector(
         threshold: Boxes that score less are left out; ``None`` is the detector's own default.
         device: Where a detector of MMDetection runs.
         trust: Whether its checkpoint may run code while it is read.
-
-    Raises:
-        FileNotFoundError, ImportError, ValueError: A file is missing or of another kind, as is what runs it.
     """
     limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
     if name == 'image':
@@ -87,14 +84,10 @@ _KINDS = {
 
 
 class OnnxDetector:
-    """A detector in ONNX format whose class 0 is a person: MoveNet MultiPose, or YOLOX or RTMDet of MMDeploy.
+    """A detector whose class 0 is a person, by the file's name MoveNet MultiPose or RTMDet, and otherwise YOLOX.
 
-    Args:
-        network: Maps input (1, 3, H, W) float32 to detections after suppression (1, N, 5), xyxy and score in input
-            pixels, with labels (1, N) where there is more than one class.
-        input_size_wh: W and H.
-        name: The file's name; with "multipose" or "rtmdet" in it, it is that, and otherwise YOLOX.
-        threshold: Persons that score less, 0 to 1, are dropped; ``None`` is the default of its kind.
+    ``network`` maps input (1, 3, H, W) float32 to detections after suppression (1, N, 5), xyxy in input pixels and
+    score, with labels (1, N) where there are several classes. Those that score less than ``threshold`` are dropped.
     """
 
     can_miss = True
@@ -108,7 +101,7 @@ class OnnxDetector:
 
     @classmethod
     def load(cls, path: str | Path, threshold: float | None = None) -> 'OnnxDetector':
-        """Loads a model file."""
+        """Loads a file in ONNX format."""
         if not Path(path).is_file():
             raise FileNotFoundError(f'The detector must be an existing ONNX file, got "{path}".')
         if find_spec('onnxruntime') is None:

@@ -29,12 +29,9 @@ class PoseEstimator:
         model: A :class:`HeatmapModel`, or another object with its ``prepare``, ``estimate`` and ``keypoint_set``.
         detector: Finds the persons where a call brings no boxes.
         batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
-
-    Attributes:
-        person_threshold: Where no person whom a detector found is as sure as this, by :func:`.results.confidences`,
-            nobody is there.
     """
 
+    #: Nobody is there where a detector found no person who is as sure as this, by :func:`.results.confidences`.
     person_threshold = 0.5
 
     def __init__(
@@ -69,10 +66,7 @@ class PoseEstimator:
             yield poses
 
     def find(self, image: Image) -> Boxes:
-        """The detector's boxes; or, where it can miss persons and finds nobody, that of a person in the whole image.
-
-        For that the network looks at the whole image; its confident keypoints make the box.
-        """
+        """The detector's boxes; where it can miss persons and finds nobody, that of the whole image's keypoints."""
         boxes = self.detector.find(image)
         if not getattr(self.detector, 'can_miss', False):
             return boxes
@@ -84,9 +78,8 @@ class PoseEstimator:
         return replace(boxes, are_doubtful=True)
 
     def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
-        """Estimates a stream of decoded images, batching persons across them.
+        """Yields images, their persons and a tag, in order, for images with boxes and a tag; batched across images.
 
-        Takes each image with its boxes and anything to get back; yields the image, its persons and that, in order.
         A box that is empty or outside its image raises a ValueError.
         """
         waiting, samples, num_pixels = [], [], 0
@@ -138,8 +131,7 @@ def load_estimator(
     """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
 
     Args:
-        network: One that ships, ``'x1.0'`` or ``'x1.75'``, by default as ``tools/infer.py``; an exported file (.onnx);
-            or a config or its file.
+        network: One that ships, ``'x1.0'`` or ``'x1.75'``; an exported file (.onnx); or a config or its file.
         checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
         device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.
@@ -152,8 +144,7 @@ def load_estimator(
     Raises:
         FileNotFoundError: A file does not exist.
         ImportError: What the network needs is not installed.
-        ValueError: The config is no top-down network, the checkpoint does not fit it, the exported file is another
-            one, or there is no such device.
+        ValueError: The config is no top-down network, a file does not fit, or there is no such device.
     """
     network = DEFAULT_NETWORK if network is None else network
     if isinstance(network, str) and network in NETWORKS:

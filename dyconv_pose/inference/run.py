@@ -46,11 +46,9 @@ class Source(NamedTuple):
 
 
 def expand(text: str) -> list[Source]:
-    """The images and videos that an input means, those of a folder sorted by name; a ValueError where there are none.
+    """The images and videos that an input means; a ValueError where there are none.
 
-    What a folder holds is told by its content; files that are neither are given with an empty kind.
-    It is a file, a folder (searched with all that is in it), a pattern such as ``'photos/*.jpg'``, or ``webcam`` or
-    ``webcam:1``.
+    It is a file, a folder (with all that is in it, told by content), a pattern, or ``webcam`` or ``webcam:1``.
     """
     path, (name, _, number) = Path(text), text.partition(':')
     if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
@@ -106,10 +104,7 @@ class Run:
         self._rows, self._taken, self._next_frame_id = [], set(), 1
 
     def __call__(self, inputs: list[str]) -> Path:
-        """Works through inputs as :func:`expand` takes them and returns the results file.
-
-        A ValueError is raised where nothing at all is found under the inputs, or the folder cannot be written into.
-        """
+        """Works through inputs as :func:`expand` takes them and returns the results file; a ValueError without any."""
         sources, results = [], self.folder / 'results.json'
         for text in inputs:
             with self._noting_failures():
@@ -207,10 +202,7 @@ class Run:
             yield found
 
     def _results(self, image: Image, found: Poses, wait: int, **row: object) -> Iterator[tuple[str, np.ndarray]]:
-        """Notes the persons of an image or frame, each once; then what is to be written, by the names of the folders.
-
-        The overlay is shown for ``wait`` milliseconds.
-        """
+        """Notes the persons of an image or frame; yields what is to be written, by folder; shows it ``wait`` ms."""
         options, estimator = self.options, self.estimator
         if image.image_id is None:
             image.image_id, self._next_frame_id = self._next_frame_id, self._next_frame_id + 1

@@ -46,9 +46,7 @@ class HeatmapModel:
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
         """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
 
-        Returns:
-            N samples for :meth:`estimate` (here crop and region), and the regions (N, 4) float32: centre x and y, width
-            and height in pixels.
+        Returns N samples for :meth:`estimate`, and their regions (N, 4) float32: centre x and y, width and height.
         """
         size = self.spec.input_size_wh
         regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
@@ -124,10 +122,7 @@ def normalize(crops: np.ndarray, spec: TopdownSpec) -> np.ndarray:
 def average_with_flipped(
     heatmaps: np.ndarray, flipped: np.ndarray, flip_indices: Sequence[int], shift: bool
 ) -> np.ndarray:
-    """Averages heatmaps (B, K, h, w) float32 with those of the mirrored input, by each keypoint's mirror image.
-
-    With ``shift`` the mirrored heatmaps move one column to the right, which aligns them with the others.
-    """
+    """Averages heatmaps (B, K, h, w) with those of the mirrored input; ``shift`` moves these a column to the right."""
     back = flipped[:, list(flip_indices), :, ::-1]
     if shift:
         back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
@@ -135,16 +130,11 @@ def average_with_flipped(
 
 
 def decode(heatmaps: np.ndarray, blur_kernel_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Finds each heatmap's maximum and refines it to a part of a pixel; (-1, -1) where no value is positive.
+    """Finds the maxima of heatmaps (B, K, h, w) float32, to a part of a pixel; (-1, -1) where no value is positive.
 
-    Args:
-        heatmaps: (B, K, h, w) float32.
-        blur_kernel_size: ``None`` moves each maximum a quarter of a pixel towards the higher neighbour. A number
-            moves it to the maximum of a Gaussian through its surroundings, after a blur of this size (DARK, Zhang et
-            al., CVPR 2020), which suits unbiased targets.
-
-    Returns:
-        Keypoints (B, K, 2) float32, x and y in heatmap pixels, and scores (B, K) float32, the maxima.
+    Each moves a quarter of a pixel towards the higher neighbour; with a ``blur_kernel_size`` to the maximum of a
+    Gaussian through its surroundings after a blur (DARK, Zhang et al., CVPR 2020), which suits unbiased targets.
+    Returns keypoints (B, K, 2) float32, x and y in heatmap pixels, and scores (B, K) float32, the maxima.
     """
     batch, count, height, width = heatmaps.shape
     maps = heatmaps.reshape(batch * count, height, width)
