@@ -81,7 +81,7 @@ def is_config(text: str) -> bool:
     if text.lower().endswith('.py') or Path(text).exists():
         return text.lower().endswith('.py')
     try:
-        return bool(find_config(text))
+        return find_config(text).stem == text
     except FileNotFoundError:
         return False
 

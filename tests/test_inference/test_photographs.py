@@ -127,6 +127,7 @@ def test_mistakes_are_one_sentence_with_the_remedy(tmp_path):
         (('none.onnx', photograph), 'must be an existing ONNX file, got "none.onnx"'),
         (('none.onnx', photograph, '--model', 'x1.0'), '--model names a network that ships'),
         ((config + '.py',), 'INPUT'),
+        (('*.none',), 'a pattern that matches files, got "*.none"'),
     ):
         done = run_anywhere(*arguments, cwd=tmp_path)
         assert done.returncode == 2 and message in done.stderr.strip().splitlines()[-1], (arguments, done.stderr)
