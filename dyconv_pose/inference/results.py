@@ -13,7 +13,6 @@ class Image:
     pixels: np.ndarray  # (H, W, 3) uint8, channels blue, green, red
     name: str = ''  # its file name, with or without folders, by which boxes in a file are looked up
     image_id: int | None = None  # its id in a COCO dataset, where it has one
-    time: float | None = None  # of a video's frame, seconds
 
     @property
     def size_wh(self) -> tuple[int, int]:

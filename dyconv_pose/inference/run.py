@@ -170,7 +170,7 @@ class Run:
             try:
                 with ExitStack() as stack:
                     for frame, (image, found, pts) in enumerate(islice(self._frames(reader, source), limit)):
-                        row = dict(file_name=source.name, frame=frame, time=image.time)
+                        row = dict(file_name=source.name, frame=frame, time=round(float(pts * reader.time_base), 6))
                         for kind, drawn in self._results(image, found, wait=1, **row):
                             if kind not in writers:
                                 place = self._place(kind, source.name, '.mp4')
@@ -188,10 +188,7 @@ class Run:
 
     def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
         """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""
-        frames = (
-            (Image(pixels, f'{source.name} frame {index}', time=round(float(pts * reader.time_base), 6)), pts)
-            for index, (pixels, pts) in enumerate(reader)
-        )
+        frames = ((Image(pixels, f'{source.name} frame {index}'), pts) for index, (pixels, pts) in enumerate(reader))
         if self.options.detect_every == 1 and source.kind == 'video':
             yield from self.estimator.stream((image, self.estimator.find(image), pts) for image, pts in frames)
             return
