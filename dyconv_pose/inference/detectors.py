@@ -74,11 +74,12 @@ class _Kind(NamedTuple):
     fill: int = 114  # what it was trained to see beyond the image
     is_centred: bool = False  # or the image lies in the upper left corner
     threshold: float = 0.4
+    power: float = 1.0  # of the score; below one, the keypoints' own scores weigh more in a person's
 
 
 #: By what the file's name has in it.
 _KINDS = {
-    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1),
+    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1, power=0.5),
     'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
 }
 
@@ -131,7 +132,7 @@ class OnnxDetector:
         kept = (rows[0, :, 4] >= self.threshold) & ((xyxy[:, 2:] - xyxy[:, :2]) >= 1).all(axis=1)
         if labels:
             kept &= labels[0].reshape(-1) == 0
-        return Boxes.of(np.column_stack([xyxy, rows[0, :, 4]])[kept])
+        return Boxes.of(np.column_stack([xyxy, rows[0, :, 4] ** self.kind.power])[kept])
 
     def _input(self, image: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
         """The image within the input (1, 3, H, W), the factor by which it was scaled, and its corner there (x, y)."""
