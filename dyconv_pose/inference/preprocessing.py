@@ -1,6 +1,7 @@
 """From a person's box to the network's input, and from heatmaps to keypoints, as MMPose does both.
 
-The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap codec and the flip test.
+The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap and SimCCLabel codecs and
+the flip test.
 Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
 """
 
@@ -26,6 +27,7 @@ class TopdownSpec:
     flip_test: bool = True  # whether heatmaps are averaged with those of the mirror image
     shift_heatmap: bool = True  # whether the mirrored heatmaps are moved one pixel for it
     blur_kernel_size: int | None = None  # of unbiased decoding, see decode()
+    simcc_size_wh: tuple[int, int] | None = None  # lengths of the vectors of a SimCC network, which has no heatmaps
 
 
 def regions_of_boxes(boxes_xyxy: np.ndarray, input_size_wh: tuple[int, int], padding: float = 1.25) -> np.ndarray:
@@ -161,6 +163,30 @@ def _gaussian_offsets(maps: np.ndarray, x: np.ndarray, y: np.ndarray, blur_kerne
     determinant = dxx * dyy - dxy**2
     divisor = np.where(determinant == 0, np.inf, determinant)  # flat surroundings: no step
     return np.stack([(dxy * dy - dyy * dx) / divisor, (dxy * dx - dxx * dy) / divisor], axis=1).astype(np.float32)
+
+
+def decode_simcc(
+    vectors: np.ndarray, flipped: np.ndarray | None, flip_indices: Sequence[int], width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the maximum of each SimCC vector; (-1, -1) where no value is positive.
+
+    Args:
+        vectors: (B, K, w + h) float32: that of x, which is ``width`` long, and then that of y.
+        flipped: Those of the mirrored input, to average with, or ``None``.
+        flip_indices: The mirror image of each keypoint.
+        width: w.
+
+    Returns:
+        Keypoints (B, K, 2) float32, x and y in elements of the vectors, and scores (B, K) float32, the smaller maxima.
+    """
+    x, y = vectors[..., :width], vectors[..., width:]
+    if flipped is not None:
+        back = flipped[:, list(flip_indices)]
+        x, y = (x + back[..., :width][..., ::-1]) * np.float32(0.5), (y + back[..., width:]) * np.float32(0.5)
+    scores = np.minimum(x.max(axis=2), y.max(axis=2))
+    keypoints = np.stack([x.argmax(axis=2), y.argmax(axis=2)], axis=2).astype(np.float32)
+    keypoints[scores <= 0] = -1
+    return keypoints, scores
 
 
 def to_image(keypoints: np.ndarray, heatmap_size_wh: tuple[int, int], regions: np.ndarray) -> np.ndarray:

@@ -31,8 +31,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
-from .forms import without_autocast
-from .geometry import Geometry
+from .forms import Geometry, without_autocast
 from .od_conv import normalised
 
 
@@ -151,11 +150,14 @@ class KernelWarehouse2d(DynamicConv2d):
         pieces = cells.unflatten(0, (-1, *self.cuts(*bank.shape[1:])))  # (B, k * k, outs, ins, c_out, c_in)
         return pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
 
-    def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
-        """Assembles the kernels from the cells of all members, and convolves."""
+    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Assembles each sample's kernel from the cells of all members."""
         weight = self.aggregate(attention, torch.cat([layer.weight for layer in self.members]))
-        bias = None if self.bias is None else self.bias.expand(x.shape[0], -1)
-        return convolve_per_sample(x, weight, bias, geometry)
+        return weight, None if self.bias is None else self.bias.expand(len(weight), -1)
+
+    def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
+        """Convolves with assembled kernels."""
+        return convolve_per_sample(x, *self.kernels(attention), geometry)
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:
@@ -172,10 +174,9 @@ class KernelWarehouse2d(DynamicConv2d):
         c_out, c_in = self.weight.shape[1:]
         places, outs, ins = self.cuts(c_out, c_in)
         pieces = kernel.reshape(outs, c_out, ins, c_in, places).permute(4, 0, 2, 1, 3).flatten(0, 2)  # (m, c_out, c_in)
-        cells = self.attention.start.argmax(dim=1) - self.first_cell  # (m,)
-        own, new = cells < len(self.weight), self.weight.detach().to(kernel, copy=True)
-        new[cells[own]] = pieces[own]
-        return new
+        starts = self.attention.start[:, self.first_cell :][:, : len(self.weight)]  # (m, N_own)
+        is_start, pieces = starts.any(dim=0), pieces[starts.argmax(dim=0)]  # (N_own,), (N_own, c_out, c_in)
+        return torch.where(is_start[:, None, None], pieces, self.weight.detach().to(kernel))
 
     def init_weights(self) -> None:
         """Draws the kernel that the cells make up as a static one; biases are zero."""
@@ -242,7 +243,7 @@ def _share_cells(
 
 def _start(pieces: int, budget: float) -> tuple[Tensor, int]:
     """For each piece of a kernel which of the layer's cells it begins as, -1 for none (m,), and how many it has."""
-    index = torch.arange(pieces)
+    index = torch.arange(pieces, device='cpu')  # also where the network is built on the meta device
     if budget >= 1:
         return index * int(budget), pieces * int(budget)
     share = round(1 / budget)
