@@ -22,7 +22,7 @@ train_pipeline = [
         rotate_prob=0.5,
     ),
     dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='PhotometricDistortion'),
+    dict(type='YOLOXHSVRandomAug'),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
