@@ -23,7 +23,9 @@ metainfo = dict(
     sigmas=list(sigmas),
 )
 load_from = 'checkpoints/td-hm_dy-mobilenetv2-fpn_photographs-256x192.pth'
-model = dict(backbone=dict(init_cfg=None), neck=dict(init_cfg=None), head=dict(out_channels=len(names), init_cfg=None))
+model = dict(
+    backbone=dict(init_cfg=None), neck=dict(init_cfg=None), head=dict(out_channels=len(names), init_cfg=None)
+)
 
 _dataset = dict(type='CocoDataset', data_root=data_root, data_prefix=dict(img=images), metainfo=metainfo)
 train_dataloader = dict(
