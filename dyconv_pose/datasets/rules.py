@@ -38,11 +38,7 @@ def check_annotations(
 
     COCO AP (``is_scored``) needs more than training does, with annotated areas (``needs_area``) more still.
     """
-    rules = [
-        *_value_errors(table, is_scored and needs_area),
-        *_place_errors(table),
-        *_name_errors(table, keypoint_names),
-    ]
+    rules = [*_value_errors(table, is_scored and needs_area), *_fit_errors(table, keypoint_names)]
     rules += _category_errors(table) if is_scored or table.categories else ()
     if not table.usable_persons().any():
         result = 'AP would be -1' if is_scored else 'nothing can be learnt'
@@ -82,7 +78,8 @@ def _category_errors(table: AnnotationTable) -> Iterator[tuple]:
     yield 'category', 'annotations are of a category that the file does not list', lost  # and do not count for AP
 
 
-def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
+def _fit_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
+    """Rules that annotations fit their images, and categories the metadata."""
     is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
     yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
     is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
@@ -94,9 +91,6 @@ def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
     _, away, _, _ = box_faults(table.numbers['bbox'], table.sizes_wh)
     yield 'box-outside', 'boxes lie outside their image', table.ids[away]
     yield from box_errors(table.numbers['bbox'], table.sizes_wh, 'boxes', table.ids)
-
-
-def _name_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
     expected = [name.lower() for name in keypoint_names]
     for entry in table.categories:
         given = names_of(entry) if entry['id'] in table.category_ids else []
