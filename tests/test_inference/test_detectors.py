@@ -147,7 +147,7 @@ def test_detections_are_scaled_back(name, corner, outside, value):
     image = Image(np.full((320, 240, 3), 50, dtype=np.uint8))
     found = OnnxDetector(network, (640, 640), name).find(image)
     np.testing.assert_allclose(found.xyxy, [[50, 100, 90, 200]], atol=1e-3)
-    np.testing.assert_allclose(found.scores, [0.9])
+    np.testing.assert_allclose(found.scores, [0.9 ** (0.5 if name == 'multipose.onnx' else 1)], rtol=1e-6)
     inside = inputs[0][:, :, corner[0] : corner[0] + 480]
     beyond = np.concatenate([inputs[0][:, :, : corner[0]], inputs[0][:, :, corner[0] + 480 :]], axis=2)
     if name.startswith('rtmdet'):
