@@ -16,16 +16,14 @@ metainfo = dict(
     dataset_name='custom',
     keypoint_info={
         index: dict(id=index, name=name, swap=swap, color=[51, 153, 255], type='')
-        for index, (name, swap) in enumerate(zip(names, swaps))
+        for index, (name, swap) in enumerate(zip(names, swaps, strict=True))
     },
     skeleton_info={index: dict(id=index, link=link, color=[0, 255, 0]) for index, link in enumerate(limbs)},
     joint_weights=[1.0] * len(names),
     sigmas=list(sigmas),
 )
 load_from = 'checkpoints/td-hm_dy-mobilenetv2-fpn_photographs-256x192.pth'
-model = dict(
-    backbone=dict(init_cfg=None), neck=dict(init_cfg=None), head=dict(out_channels=len(names), init_cfg=None)
-)
+model = dict(backbone=dict(init_cfg=None), neck=dict(init_cfg=None), head=dict(out_channels=len(names), init_cfg=None))
 
 _dataset = dict(type='CocoDataset', data_root=data_root, data_prefix=dict(img=images), metainfo=metainfo)
 train_dataloader = dict(
