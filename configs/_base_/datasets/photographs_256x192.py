@@ -73,8 +73,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# A person's score is the mean of all keypoints' scores: the heatmaps come out of a sigmoid, and low ones tell too.
-val_evaluator = dict(type='CocoMetric', ann_file=val_annotations, keypoint_score_thr=0.0)
+val_evaluator = dict(type='CocoMetric', ann_file=val_annotations)
 test_evaluator = val_evaluator
 
 further_validation = dict(
