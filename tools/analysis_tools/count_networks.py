@@ -5,7 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+from dyconv_pose import layers
 from dyconv_pose.cli import run
+from dyconv_pose.layers import DynamicConv2d
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
 
@@ -52,7 +54,8 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
 
 def _totals(cost: object, architecture: list[str] | None = None) -> dict:
     named = {} if architecture is None else dict(architecture=architecture)
-    named['dynamic'] = any(layer.type == 'DyConv2d' or 'aggregation' in layer.flops for layer in cost.layers)
+    kinds = {name for name, kind in vars(layers).items() if isinstance(kind, type) and issubclass(kind, DynamicConv2d)}
+    named['dynamic'] = any(layer.type in kinds for layer in cost.layers)
     parts = {name: cost.part(name) for name in ('backbone', 'head')}
     parts = {name: dict(params=part.params, madds=part.madds) for name, part in parts.items() if part.layers}
     return dict(**named, params=cost.params, madds=cost.madds, **parts)
