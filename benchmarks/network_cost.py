@@ -1,7 +1,7 @@
 """What a dynamic network costs beside its static twin in PyTorch: inference, training step and peak memory.
 
 The static twin stands in both memory formats, and ratios are to the quicker one. The dynamic network runs by the rule
-of ``dyconv_pose.layers.cpu.rule`` and in the forms that are common elsewhere: one grouped convolution with B * G
+of ``dyconv_pose.layers.forms`` and in the forms that are common elsewhere: one grouped convolution with B * G
 groups, and K static convolutions whose outputs are mixed. All take turns in one process. Weights are random.
 """
 
@@ -24,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.engine.keep_memory import keep_freed_memory
+from dyconv_pose.engine.speed import keep_freed_memory
 
 FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
 CONFIG = f'{FOLDER}/td-hm_{{}}_8xb64-210e_coco-256x192.py'

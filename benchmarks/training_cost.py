@@ -74,7 +74,7 @@ def memory_of(config: Config, batch_sizes: tuple[int, int] = (2, 4)) -> dict[str
             size, img_shape=(height, width), input_size=(width, height), heatmap_size=config.codec['heatmap_size']
         )
         data = model.data_preprocessor(batch, training=True)
-        with patch('dyconv_pose.layers.cpu.rule.choose_form', lambda *_, **__: 'grouped'):
+        with patch('dyconv_pose.layers.forms.choose_form', lambda *_, **__: 'grouped'):
             kept.append(kept_bytes(lambda data=data: model.parse_losses(model(**data, mode='loss'))[0], model))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {

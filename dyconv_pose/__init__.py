@@ -13,7 +13,8 @@ __version__ = '0.2.0'
 _MODULES = dict.fromkeys(
     ('CondConv2d', 'DCDConv2d', 'DyConv2d', 'KernelWarehouse2d', 'ODConv2d', 'dynamic_layers', 'make_dynamic'), 'layers'
 )
-_MODULES |= {'load_estimator': 'apis', 'load_exported': 'deploy', 'export_onnx': 'deploy', 'to_deploy': 'deploy'}
+_MODULES |= dict.fromkeys(('export_onnx', 'load_exported', 'to_deploy', 'to_static'), 'deploy')
+_MODULES['load_estimator'] = 'inference'
 
 __all__ = [*_MODULES, '__version__']
 __getattr__ = getattr_of(__name__, _MODULES)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 #: Environment variables by which users of GNU's, Intel's and LLVM's OpenMP say how threads wait.
-_WAIT_VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+WAIT_VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted."""
-    if not any(name in os.environ for name in _WAIT_VARIABLES):
+    if not any(name in os.environ for name in WAIT_VARIABLES):
         # Before torch loads. Threads that spin while they wait slow down whatever else runs on their cores many times.
         os.environ['OMP_WAIT_POLICY'] = 'passive'
     try:
@@ -42,7 +42,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MMEngine's
     """The config that the command line names, with the common options in it; errors as of ``load_config``."""
     from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
-    from dyconv_pose.inference.drawing import require_display
+    from dyconv_pose.inference.images import require_display
 
     config = load_config(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -1,4 +1,4 @@
-"""A pose estimator from a config and a checkpoint."""
+"""A pose network from a config and a checkpoint, for use on images."""
 
 import warnings
 from copy import deepcopy
@@ -15,16 +15,14 @@ from torch import nn
 
 from dyconv_pose.datasets.check import datasets_within, read_metainfo
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
-from dyconv_pose.engine.memory_format import use_channels_last
-from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
-from dyconv_pose.inference.predictor import Detector
+from dyconv_pose.engine.speed import use_channels_last
+from dyconv_pose.inference import HeatmapModel, KeypointSet, TopdownSpec
 
 from .checkpoint import load_weights
 from .config import build_model, load_config
 
 #: The steps of a test pipeline that :class:`HeatmapModel` does.
 _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInputs')
-
 
 #: Steps that work on annotations alone, which images to infer on do not have.
 _ANNOTATION_STEPS = ('KeypointConverter', 'SingleHandConverter', 'GenerateTarget')
@@ -65,37 +63,6 @@ class MMPoseModel:
         return keypoints[..., :2], scores, np.stack(heatmaps) if heatmaps else None
 
 
-def load_estimator(
-    config: str | Path | Config,
-    checkpoint: str | Path | None,
-    device: str = 'cpu',
-    batch_size: int = 16,
-    flip_test: bool | None = None,
-    detector: Detector | None = None,
-    keep_heatmaps: bool = False,
-    trust: bool = False,
-) -> PoseEstimator:
-    """Loads a pose network for use on images.
-
-    Args:
-        config: The config, or its file.
-        checkpoint: The weights; ``None`` leaves them random, for tests.
-        device: Such as ``'cpu'`` or ``'cuda:0'``.
-        batch_size: How many persons go through the network at once.
-        flip_test: Whether to average with the mirror image; ``None`` does as the config says.
-        detector: Finds the persons of images without boxes, by default as ``'hog'`` of
-            :func:`~dyconv_pose.inference.load_detector`.
-        keep_heatmaps: Whether results carry heatmaps.
-        trust: Whether the checkpoint may run code while it is read.
-
-    Raises:
-        FileNotFoundError: The config or the checkpoint does not exist.
-        ValueError: The config is no top-down network, the checkpoint does not fit it, or there is no such device.
-    """
-    model = load_model(config, checkpoint, device, flip_test, keep_heatmaps, trust)
-    return PoseEstimator(model, detector or load_detector('hog'), batch_size, keep_heatmaps)
-
-
 def load_model(
     config: str | Path | Config,
     checkpoint: str | Path | None,
@@ -104,7 +71,10 @@ def load_model(
     keep_heatmaps: bool = False,
     trust: bool = False,
 ) -> HeatmapModel | MMPoseModel:
-    """Loads a pose network with its preprocessing and decoding; see :func:`load_estimator`."""
+    """Loads a pose network of MMPose with its preprocessing and decoding.
+
+    Arguments and errors as in :func:`dyconv_pose.load_estimator`.
+    """
     config = deepcopy(config) if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')

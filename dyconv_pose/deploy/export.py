@@ -70,7 +70,7 @@ def export_onnx(
         ValueError: An argument is out of its range, the network cannot be exported, or the file fails its check.
     """
     out = Path(out)
-    _check_arguments(model, out, batch, opset)
+    check_arguments(model, out, batch, opset)
     inputs = dict(_inputs(model, images))
     reference, storage_error = model.network, None
     deployed = to_deploy(model.network.module, 'batch_1' if batch else 'any_batch')
@@ -139,7 +139,8 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return error if np.isfinite(error) else float('inf')
 
 
-def _check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: int) -> None:
+def check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: int) -> None:
+    """Raises what :func:`export_onnx` does for these of its arguments."""
     missing = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if find_spec(name) is None]
     if missing:
         raise ImportError(f'Export needs {", ".join(missing)}: pip install -r requirements/deploy.txt.')

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
+from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d, aggregate
-from dyconv_pose.layers.cpu.rule import is_single
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
-from dyconv_pose.layers.forms import single
+from dyconv_pose.layers.forms import is_single, single
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
 #: graph with a free batch size; ``batch_1`` for export to a graph that takes batches of one, where kernels are mixed as

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dyconv_pose.engine.keep_memory import is_freed_memory_kept
+from dyconv_pose.engine.speed import is_freed_memory_kept
 
 #: Pixels of input that go through a network at once on a CPU, where memory is not kept.
 _PART_PIXELS = 2 * 256 * 192
@@ -29,7 +29,7 @@ class TorchNetwork:
     """A :class:`PoseNetwork`, trained or deployed, as a function of arrays.
 
     On a CPU as many persons go through at once as have the pixels of two inputs of 256x192, unless the process keeps
-    the memory that it frees (:mod:`~dyconv_pose.engine.keep_memory`): the system would clear a whole batch's anew.
+    the memory that it frees (:mod:`~dyconv_pose.engine.speed`): the system would clear a whole batch's anew.
     """
 
     def __init__(self, module: nn.Module) -> None:

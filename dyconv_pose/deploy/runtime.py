@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
-from dyconv_pose.inference.predictor import Detector
+from dyconv_pose.inference.detectors import Detector
 
 #: The name under which the file's metadata hold the JSON text of :class:`ExportedModel`.
 METADATA_KEY = 'dyconv_pose'
@@ -91,7 +91,7 @@ def load_exported(
     """Loads a file of ``tools/export.py`` for use on images; needs the backend's package, NumPy and OpenCV.
 
     ``threads`` are the network's, by default the backend's choice; ``flip_test`` is by default the config's, and all
-    else as in :func:`dyconv_pose.apis.load_estimator`.
+    else as in :func:`dyconv_pose.load_estimator`.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -104,7 +104,7 @@ def load_exported(
     if keep_heatmaps and spec.simcc_size_wh:
         raise ValueError(f'Heatmaps need a network that has some, "{path}" has SimCC vectors: leave out --heatmaps.')
     heatmap_model = HeatmapModel(partial(session.run_in_parts, size=model.batch), spec, model.keypoint_set)
-    return PoseEstimator(heatmap_model, detector or load_detector('hog'), batch_size, keep_heatmaps)
+    return PoseEstimator(heatmap_model, detector or load_detector(), batch_size, keep_heatmaps)
 
 
 def read_exported(path: str | Path, backend: str = 'onnxruntime') -> ExportedModel:

@@ -4,7 +4,7 @@ from dyconv_pose.moved import getattr_of
 
 from .detectors import load_detector
 from .images import read_image
-from .predictor import HeatmapModel, PoseEstimator
+from .predictor import HeatmapModel, PoseEstimator, load_estimator
 from .preprocessing import TopdownSpec
 from .results import Boxes, Image, KeypointSet
 
@@ -16,6 +16,7 @@ __all__ = [
     'PoseEstimator',
     'TopdownSpec',
     'load_detector',
+    'load_estimator',
     'read_image',
 ]
 

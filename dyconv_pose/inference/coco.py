@@ -1,18 +1,15 @@
-"""COCO's formats: boxes of annotations and detections in, results out."""
+"""Boxes from COCO's annotations and detections."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from dyconv_pose.datasets.annotations import findings_of, number_rows
-from dyconv_pose.datasets.image_sizes import header_size
-from dyconv_pose.datasets.result_rules import detection_errors, person_category
-from dyconv_pose.datasets.rules import box_errors
-from dyconv_pose.files import read_json, write_atomically
+from dyconv_pose.datasets.rules import box_errors, detection_errors, header_size, person_category
+from dyconv_pose.files import read_json
 
-from .results import Boxes, Image, Poses
+from .results import Boxes, Image
 
 
 class CocoBoxes:
@@ -126,29 +123,3 @@ def _numbers(rows: list, width: int) -> list[list[float]]:
     if not (np.abs(numbers) < 1e30).all():  # NaN where a row is malformed
         raise ValueError(f'boxes, scores and sizes must be finite numbers, {width} each')
     return numbers.tolist()
-
-
-def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
-    """The persons of one image as COCO's results format has them, one dictionary each.
-
-    Each has image_id, category_id, keypoints (x, y, score for each), score and bbox (xywh), and the ``extra`` entries,
-    such as ``file_name``, which evaluators ignore.
-    """
-    rows, scores = [], poses.person_scores().tolist()
-    flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
-    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
-        row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
-        bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
-        rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})
-    return rows
-
-
-def write_results(path: str | Path, rows: list[dict]) -> None:
-    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
-    try:
-        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
-    except OSError as error:
-        folder = Path(path).parent
-        raise ValueError(
-            f'The output folder must be one that can be written into, got "{folder}": {error.strerror}.'
-        ) from error

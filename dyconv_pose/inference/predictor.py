@@ -3,13 +3,16 @@
 Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
+
+from .detectors import Detector, load_detector
 from .images import as_image
 from .preprocessing import (
     TopdownSpec,
@@ -21,18 +24,13 @@ from .preprocessing import (
     regions_of_boxes,
     to_image,
 )
-from .results import Boxes, Image, KeypointSet, Poses
+from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
 
-
-class Detector(Protocol):
-    """Finds the persons of an image."""
-
-    def find(self, image: Image) -> Boxes:
-        """The persons' boxes; none where nobody is."""
-        ...
+#: Mean score of all keypoints from which on somebody whom no detector found is a person.
+_PERSON_THRESHOLD = 0.4
 
 
 class HeatmapModel:
@@ -114,10 +112,29 @@ class PoseEstimator:
             pairs = ((image, None) for image in images) if boxes is None else zip(images, boxes, strict=True)
             for source, given in pairs:
                 image = Image(as_image(source, channel_order), str(source) if isinstance(source, str | Path) else '')
-                yield image, self.detector.find(image) if given is None else Boxes.of(given), None
+                yield image, self.find(image) if given is None else Boxes.of(given), None
 
         for _, poses, _ in self.stream(inputs()):
             yield poses
+
+    def find(self, image: Image) -> Boxes:
+        """The detector's boxes; or, where it can miss persons and finds nobody, that of a person in the whole image.
+
+        The network looks at the whole image, and then where it was sure of keypoints.
+        """
+        boxes = self.detector.find(image)
+        if len(boxes) or not getattr(self.detector, 'can_miss', False):
+            return boxes
+        whole, score = np.array([0, 0, *image.size_wh]), 0.0
+        box = self._look(image, whole)[0]
+        if box is not None:
+            score = self._look(image, box)[1]
+        return Boxes.of([[*box, score]] if score >= _PERSON_THRESHOLD else [])
+
+    def _look(self, image: Image, box: np.ndarray) -> tuple[np.ndarray | None, float]:
+        """The box of the keypoints that the network finds in a box, and their mean score."""
+        (keypoints,), (scores,), _ = self.model.estimate(self.model.prepare(image.pixels, box[None])[0])
+        return box_of_keypoints(keypoints, scores, image.size_wh), float(scores.mean())
 
     def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
         """Estimates a stream of decoded images, batching persons across them.
@@ -125,42 +142,83 @@ class PoseEstimator:
         Takes each image with its boxes and anything to get back; yields the image, its persons and that, in order.
         A box that is empty or outside its image raises a ValueError.
         """
-        waiting, samples, found = deque(), [], []  # images, samples before and persons after the network; all in order
-
-        def run_batch() -> None:
-            keypoints, scores, heatmaps = self.model.estimate(samples[: self.batch_size])
-            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
-            found.extend(zip(keypoints, scores, kept, strict=True))
-            del samples[: self.batch_size]
-
-        def finished() -> tuple[Image, Poses, Any]:
-            image, boxes, tag, regions = waiting.popleft()
-            persons, found[: len(boxes)] = found[: len(boxes)], []
-            return image, self._poses(boxes, regions, persons), tag
-
+        waiting, samples, num_pixels = [], [], 0
         for image, boxes, tag in inputs:
             boxes.check(image)
             prepared, regions = self.model.prepare(image.pixels, boxes.xyxy)
+            num_pixels += image.pixels.size // 3
+            if waiting and (len(samples) + len(prepared) > self.batch_size or num_pixels > _WAITING_PIXELS):
+                yield from self._estimate(waiting, samples)
+                waiting, samples, num_pixels = [], [], image.pixels.size // 3
             samples += prepared
-            waiting.append((image, boxes, tag, regions))
-            is_much = sum(one.pixels.size // 3 for one, *_ in waiting) > _WAITING_PIXELS
-            while len(samples) >= self.batch_size or (samples and is_much):
-                run_batch()
-            while waiting and len(found) >= len(waiting[0][1]):
-                yield finished()
-        while samples:
-            run_batch()
-        while waiting:
-            yield finished()
+            waiting.append((image, boxes, regions, tag))
+        yield from self._estimate(waiting, samples)
 
-    def _poses(self, boxes: Boxes, regions: np.ndarray, persons: list[tuple]) -> Poses:
-        keypoints, scores, heatmaps = zip(*persons, strict=True) if persons else ((), (), ())
-        center, half = regions[:, :2], regions[:, 2:] / 2
-        return Poses(
-            keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
-            scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
-            boxes=boxes.xyxy,
-            box_scores=boxes.scores,
-            regions=np.hstack([center - half, center + half]),
-            heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
+    def _estimate(self, waiting: list[tuple], samples: list) -> Iterator[tuple[Image, Poses, Any]]:
+        persons = []
+        for start in range(0, len(samples), self.batch_size):
+            keypoints, scores, heatmaps = self.model.estimate(samples[start : start + self.batch_size])
+            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
+            persons += zip(keypoints, scores, kept, strict=True)
+        for image, boxes, regions, tag in waiting:
+            found, persons = persons[: len(boxes)], persons[len(boxes) :]
+            keypoints, scores, heatmaps = zip(*found, strict=True) if found else ((), (), ())
+            center, half = regions[:, :2], regions[:, 2:] / 2
+            poses = Poses(
+                keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
+                scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
+                boxes=boxes.xyxy,
+                box_scores=boxes.scores,
+                regions=np.hstack([center - half, center + half]),
+                heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
+            )
+            yield image, poses, tag
+
+
+def load_estimator(
+    network: object = None,
+    checkpoint: str | Path | None = None,
+    device: str = 'cpu',
+    batch_size: int = 16,
+    flip_test: bool | None = None,
+    detector: Detector | None = None,
+    keep_heatmaps: bool = False,
+    trust: bool = False,
+    backend: str = 'onnxruntime',
+) -> PoseEstimator:
+    """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
+
+    Args:
+        network: One that ships, ``'x1.0'`` or ``'x1.75'``, by default as ``tools/infer.py``; an exported file (.onnx);
+            or a config or its file.
+        checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
+        device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.
+        batch_size: How many persons go through the network at once.
+        flip_test: Whether to average with the mirror image; ``None`` does as the config says.
+        detector: Finds the persons of images without boxes, by default MoveNet MultiPose, which ships.
+        keep_heatmaps: Whether results carry heatmaps.
+        trust: Whether the checkpoint may run code while it is read.
+        backend: What runs an exported file, ``'onnxruntime'`` or ``'openvino'``.
+
+    Raises:
+        FileNotFoundError: A file does not exist.
+        ImportError: What the network needs is not installed.
+        ValueError: The config is no top-down network, the checkpoint does not fit it, the exported file is another
+            one, or there is no such device.
+    """
+    network = DEFAULT_NETWORK if network is None else network
+    if isinstance(network, str) and network in NETWORKS:
+        network = find_weights(NETWORKS[network])
+    if isinstance(network, str | Path) and str(network).lower().endswith('.onnx'):
+        from dyconv_pose.deploy.runtime import load_exported
+
+        return load_exported(network, backend, None, batch_size, flip_test, detector, keep_heatmaps)
+    if find_spec('torch') is None or find_spec('mmpose') is None:
+        raise ImportError(
+            'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
+            'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
         )
+    from dyconv_pose.apis.estimator import load_model
+
+    model = load_model(network, checkpoint, device, flip_test, keep_heatmaps, trust)
+    return PoseEstimator(model, detector or load_detector(), batch_size, keep_heatmaps)

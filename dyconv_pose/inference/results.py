@@ -93,7 +93,6 @@ class Poses:
         return len(self.keypoints)
 
     def __getitem__(self, chosen: np.ndarray | Sequence[int] | slice) -> 'Poses':
-        """The chosen persons."""
         return Poses(*(None if part is None else part[chosen] for part in vars(self).values()))
 
     def person_scores(self, keypoint_threshold: float = 0.2) -> np.ndarray:
@@ -101,6 +100,17 @@ class Poses:
         confident = self.scores > keypoint_threshold
         total = np.where(confident, self.scores, 0).sum(axis=1)
         return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
+
+
+def box_of_keypoints(keypoints: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray | None:
+    """The box (4,) xyxy about a person's (K, 2) confident keypoints, within the image; None if they are too few."""
+    seen = keypoints[scores > 0.3]
+    if len(seen) < max(len(scores) // 4, 2):
+        return None
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    margin = 0.1 * (high - low).max()  # joints lie inside the body
+    box = np.clip(np.concatenate([low - margin, high + margin]), 0, [*size_wh] * 2)
+    return box if (box[2:] - box[:2]).min() >= 1 else None
 
 
 def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float = 0.9) -> Poses:
@@ -121,3 +131,18 @@ def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float =
         mean_areas = ((areas[best] + areas[rest]) / 2 + np.spacing(1))[:, None]
         order = rest[np.exp(-squared / variances / mean_areas / 2).mean(axis=1) <= threshold]
     return poses[kept]
+
+
+def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
+    """The persons of one image as COCO's results format has them, one dictionary each.
+
+    Each has image_id, category_id, keypoints (x, y, score for each), score and bbox (xywh), and the ``extra`` entries,
+    such as ``file_name``, which evaluators ignore.
+    """
+    rows, scores = [], poses.person_scores().tolist()
+    flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
+    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
+        row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
+        bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
+        rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})
+    return rows

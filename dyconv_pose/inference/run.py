@@ -1,7 +1,9 @@
 """Inference on everything that a user names: what ``tools/infer.py`` does."""
 
 import glob
+import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,13 +14,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .coco import CocoBoxes, coco_results, write_results
-from .drawing import draw_heatmaps, draw_poses, require_display
-from .images import kind_of_file, read_image, write_image
+from dyconv_pose.files import write_atomically
+
+from .coco import CocoBoxes
+from .images import draw_heatmaps, draw_poses, kind_of_file, read_image, require_display, write_image
 from .predictor import PoseEstimator
-from .results import Boxes, Image, Poses, without_duplicates
-from .tracking import Tracker
-from .video import CameraReader, VideoReader, VideoWriter
+from .results import Boxes, Image, Poses, coco_results, without_duplicates
+from .video import CameraReader, Tracker, VideoReader, VideoWriter
 
 
 @dataclass
@@ -67,6 +69,17 @@ def expand(text: str) -> list[Source]:
     return found
 
 
+def write_results(path: Path, rows: list[dict]) -> None:
+    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
+    try:
+        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
+    except OSError as error:
+        raise ValueError(
+            f'The output folder must be one that can be written into, got "{path.parent}": {error.strerror} (name '
+            'another one by --out-dir).'
+        ) from error
+
+
 class _Quit(Exception):  # noqa: N818
     """The user closed the window."""
 
@@ -81,11 +94,14 @@ class Run:
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
         if options.show:
             require_display()
+        if options.detect_every < 1:
+            raise ValueError(f'The detector must run every n-th frame with n at least 1, got {options.detect_every}.')
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
-        self.tracker = Tracker(estimator.detector, options.detect_every)
-        self.images, self.persons = 0, 0  # done images and frames, and the persons found in them
+        self.images = 0  # done images and frames
+        self.persons = Counter()  # how many were found in an input, by its name
         self.left_out = []  # files of folders that are neither images nor videos
         self.failures = []  # a sentence for each input that could not be used, or not whole
+        self.has_replaced = False  # whether the folder had results of an earlier run
         self._rows, self._taken, self._next_frame_id = [], set(), 1
 
     def __call__(self, inputs: list[str]) -> Path:
@@ -102,6 +118,7 @@ class Run:
         if isinstance(self.estimator.detector, CocoBoxes):
             self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         self.left_out = [source.path for source in sources if not source.kind]
+        self.has_replaced = results.exists()
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:
             self._do_images([source for source in sources if source.kind == 'image'])
@@ -137,14 +154,14 @@ class Run:
             self.progress.advance()
 
     def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Image, Boxes, Source]]:
-        detector = self.estimator.detector
+        image_id_of = getattr(self.estimator.detector, 'image_id', lambda name: None)
         for source, image_id in zip(sources, ids, strict=True):
             ready = []
             with self._noting_failures():
                 image = Image(read_image(source.path), source.name)
-                boxes = detector.find(image)
+                boxes = self.estimator.find(image)
                 boxes.check(image)
-                known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
+                known = image_id_of(source.name)
                 image.image_id = image_id if known is None else known
                 ready = [(image, boxes, source)]
             if not ready:
@@ -188,18 +205,19 @@ class Run:
             for index, (pixels, pts) in enumerate(reader)
         )
         if self.options.detect_every == 1 and source.kind == 'video':
-            yield from self.estimator.stream((image, self.estimator.detector.find(image), pts) for image, pts in frames)
+            yield from self.estimator.stream((image, self.estimator.find(image), pts) for image, pts in frames)
             return
-        self.tracker.restart()
+        tracker = Tracker(self.estimator.find, self.options.detect_every)
         for image, pts in frames:
-            found = next(self.estimator.stream([(image, self.tracker.find(image), pts)]))
-            self.tracker.update(found[1], image.size_wh)
+            found = next(self.estimator.stream([(image, tracker.find(image), pts)]))
+            tracker.update(found[1], image.size_wh)
             yield found
 
     def _keep(self, found: Poses, image_id: int, **extra: object) -> Poses:
         """Notes the persons of an image or frame, each once."""
         poses = without_duplicates(found, self.estimator.keypoint_set.sigmas, self.options.duplicate_threshold)
-        self.images, self.persons = self.images + 1, self.persons + len(poses)
+        self.images += 1
+        self.persons[extra['file_name']] += len(poses)
         category_id = getattr(self.estimator.detector, 'category_id', 1)
         self._rows += coco_results(poses, image_id, category_id, **extra)
         return poses

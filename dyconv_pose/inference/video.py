@@ -1,16 +1,18 @@
-"""Videos with the timestamps of their frames, read and written by FFmpeg (PyAV), and cameras by OpenCV.
+"""Videos with the timestamps of their frames by FFmpeg (PyAV), cameras by OpenCV, and tracking from frame to frame.
 
 Frames are (height, width, 3) uint8, blue first and upright. Times are whole numbers of a ``time_base``, in seconds.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from .results import Boxes, Image, Poses, box_of_keypoints
 
 
 class VideoReader:
@@ -169,3 +171,29 @@ class VideoWriter:
             yield
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(f'The video "{self.path}" cannot be written: {error} (is the disk full?)') from error
+
+
+class Tracker:
+    """Finds persons by a detector on every n-th frame, ``every``, and in between by their last keypoints."""
+
+    def __init__(self, find: Callable[[Image], Boxes], every: int) -> None:
+        self.find_anew, self.every = find, every
+        self._frame, self._next = 0, Boxes.of([])
+
+    def find(self, image: Image) -> Boxes:
+        """Detected boxes on the n-th frames and when everybody was lost, else those left by :meth:`update`."""
+        is_due = self._frame % self.every == 0 or not len(self._next)
+        self._frame += 1
+        return self.find_anew(image) if is_due else self._next
+
+    def update(self, poses: Poses, size_wh: tuple[int, int]) -> None:
+        """Notes where the persons of a frame are, for the next one. A person with few confident keypoints is lost."""
+        rows = []
+        persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
+        for keypoints, scores, box, score in persons:
+            if (found := box_of_keypoints(keypoints, scores, size_wh)) is not None:
+                # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
+                center, half = (found[:2] + found[2:]) / 2, (found[2:] - found[:2]) / 2
+                half = np.maximum(half, 0.45 * (box[2:] - box[:2]))
+                rows.append([*np.clip([*(center - half), *(center + half)], 0, [*size_wh] * 2), score])
+        self._next = Boxes.of(rows)

@@ -5,7 +5,7 @@ from .cond_conv import CondConv2d
 from .convert import Conversion, convert_convs, make_dynamic, warm_start_state
 from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
-from .geometry import Geometry
+from .forms import Geometry
 from .kernel_warehouse import KernelWarehouse2d
 from .od_conv import ODConv2d
 from .same_padding import Conv2dSame

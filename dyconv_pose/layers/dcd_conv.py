@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import convolve_per_sample, pooled
-from .geometry import Geometry
+from .forms import Geometry
 from .od_conv import normalised
 
 
@@ -135,6 +135,10 @@ class DCDConv2d(DynamicConv2d):
         residual = F.pad(residual[:, :, :, None, None], (columns, columns, rows, rows))
         bias = (through * t1).sum(dim=2) + (expand * t2).sum(dim=1)
         return scale[:, :, None, None, None] * bank + residual, bias if self.bias is None else bias + self.bias[0]
+
+    def kernels(self, attention: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Each sample's kernel and bias, as in evaluation."""
+        return self.aggregate(attention, self.weight)
 
     def _terms(self, x: Tensor, scale: Tensor, phi: Tensor, g: Geometry) -> Tensor:
         y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]

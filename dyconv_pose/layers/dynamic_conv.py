@@ -17,12 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import forms
 from .base import DynamicConv2d
-from .cpu import rule
 from .cpu.tile_forms import TILINGS
 from .cpu.tiles import convolve_in_tiles
-from .forms import branches, product, single, without_autocast
-from .geometry import Geometry
+from .forms import Geometry
 
 
 class KernelAttention(nn.Module):
@@ -87,7 +86,7 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
     Returns:
         (B, ...), in the type of both, under autocast too.
     """
-    with without_autocast(bank.device.type):
+    with forms.without_autocast(bank.device.type):
         return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])  # one product, which FLOP counters see
 
 
@@ -103,9 +102,9 @@ def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry
     Returns:
         (B, C_out, H_out, W_out).
     """
-    form, g = rule.choose_form(x, geometry, is_mixture=False), geometry
+    form, g = forms.choose_form(x, geometry, is_mixture=False), geometry
     if form in ('single', 'product'):
-        return (single if form == 'single' else product)(x, weight, bias, geometry)
+        return (forms.single if form == 'single' else forms.product)(x, weight, bias, geometry)
     # All samples side by side as the channels of one, which B * G groups keep apart.
     joined, bias = x.flatten(0, 1).unsqueeze(0), None if bias is None else bias.flatten()
     y = F.conv2d(joined, weight.flatten(0, 1), bias, g.stride, g.padding, g.dilation, len(x) * g.groups)
@@ -125,9 +124,9 @@ def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | 
     Returns:
         (B, C_out, H_out, W_out), in the type of x or of autocast.
     """
-    form, attention = rule.choose_form(x, geometry), attention.to(bank.dtype)
+    form, attention = forms.choose_form(x, geometry), attention.to(bank.dtype)
     if form == 'branches':
-        return branches(x, attention, bank, bias, geometry)
+        return forms.branches(x, attention, bank, bias, geometry)
     mixed_bias = None if bias is None else aggregate(attention, bias)  # (B, C_out)
     if form in TILINGS:
         return convolve_in_tiles(x, attention, bank, mixed_bias, geometry, form)

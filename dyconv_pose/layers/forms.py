@@ -1,17 +1,88 @@
-"""Forms of per-sample convolution in PyTorch's own operators: they differentiate, compile and run on any device.
+"""The forms of per-sample convolution, equivalent functions of different speed, and the rule that picks one.
+
+Those here are PyTorch's own operators: they differentiate, compile and run on any device. ``benchmarks/layer_cost.py``
+measures all forms, and the rule is what its tables say (docs/operator.md).
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
 P positions H_out * W_out, N elements C_in / G * k * k of an output channel's kernel.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .cpu import products
-from .geometry import Geometry, is_channels_last
+
+#: ``single``: a batch of one (or none) is an ordinary convolution.
+#: ``product``: a matrix product for each sample.
+#: ``grouped``: one convolution with B * G groups.
+#: ``by_sample`` and ``by_channel``: in tiles, as one operator; see :mod:`~dyconv_pose.layers.cpu.tiles`.
+#: ``branches``: the mixture of the outputs of K static convolutions.
+FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
+
+#: Positions of an output up to which dense kernels are so much larger than the features that they are to be read once.
+_SMALL_MAP = 64
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All of a convolution but the values of its kernel.
+
+    Attributes:
+        kernel_shape: (C_out, C_in / G, k, k).
+        stride, padding, dilation, groups: As ``F.conv2d`` takes them, vertical before horizontal.
+    """
+
+    kernel_shape: Sequence[int]
+    stride: Sequence[int]
+    padding: Sequence[int]
+    dilation: Sequence[int]
+    groups: int
+
+    @property
+    def is_matmul(self) -> bool:
+        """Whether it is a matrix product of channels at each position that it takes: 1x1, ungrouped, unpadded."""
+        return tuple(self.kernel_shape[2:]) == (1, 1) and self.groups == 1 and not any(self.padding)
+
+    def output_size(self, x: Tensor) -> tuple[int, int]:
+        """H_out and W_out for features (B, C_in, H, W)."""
+        sizes = zip(x.shape[2:], self.kernel_shape[2:], self.stride, self.padding, self.dilation, strict=True)
+        height, width = ((size + 2 * pad - gap * (k - 1) - 1) // step + 1 for size, k, step, pad, gap in sizes)
+        return height, width
+
+
+def is_single(x: Tensor) -> bool:
+    """Whether features (B, ...) are a batch of one, or none, and may be taken for that: not where any B may follow."""
+    # An exporter's symbol is no integer, and compared with one it would become a constant of the graph.
+    return not torch.jit.is_tracing() and isinstance(x.shape[0], int) and x.shape[0] <= 1
+
+
+def choose_form(x: Tensor, geometry: Geometry, is_mixture: bool = True) -> str:
+    """The form that suits features and a convolution best; kernels that are no mixture of a bank have no tiles."""
+    if is_single(x):
+        return 'single'
+    is_exported = torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+    if is_exported or torch.jit.is_tracing():  # for any batch size; counters of FLOPs that trace understand products
+        return 'branches' if is_exported and is_mixture and geometry.groups > 1 else 'product'
+    if x.device.type != 'cpu' or not is_mixture:
+        return 'product' if geometry.is_matmul else 'grouped'
+    height, width = geometry.output_size(x)
+    is_small = geometry.groups == 1 and height * width <= _SMALL_MAP
+    return 'by_channel' if geometry.is_matmul or is_small else 'by_sample'
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether features (B, C, H, W) have their channels innermost in memory, and so not also the usual order."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """That of features (B, C, H, W); for those that have neither, the usual one."""
+    return torch.channels_last if is_channels_last(x) else torch.contiguous_format
 
 
 def without_autocast(device_type: str) -> AbstractContextManager:
@@ -42,38 +113,28 @@ def _is_recorded() -> bool:
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """B * G matrix products, whose graph takes any batch size; arguments as of ``convolve_per_sample``."""
-    g, matrices = geometry, weight.flatten(2)  # (B, C_out, N)
-    seen = _seen(x, g)  # (B, C_in, k * k, H_out, W_out), or (B, C_in, H_out, W_out) for k = 1
+    groups, matrices, seen = geometry.groups, weight.flatten(2), _seen(x, geometry)
     size = seen.shape[-2:]
-    if g.groups > 1:
-        matrices, seen = (tensor.unflatten(1, (g.groups, -1)).flatten(0, 1) for tensor in (matrices, seen))
-        y = torch.bmm(matrices, seen.flatten(-2).flatten(1, -2)).unflatten(0, (-1, g.groups)).flatten(1, 2)
-        return (y if bias is None else y + bias.unsqueeze(2).to(y.dtype)).unflatten(2, size)
-    if seen.dim() == 4 and seen.is_contiguous(memory_format=torch.channels_last):
-        rows, matrices = seen.permute(0, 2, 3, 1).flatten(1, 2), matrices.transpose(1, 2)  # (B, P, C_in)
-        return _product(rows, matrices, bias, 1).unflatten(1, size).permute(0, 3, 1, 2)
-    columns = seen.flatten(-2).flatten(1, -2)  # (B, N, P)
-    return _product(matrices, columns, bias, 2).unflatten(2, size)
-
-
-def _product(left: Tensor, right: Tensor, bias: Tensor | None, axis: int) -> Tensor:
-    """B products, and a bias (B, C_out) that is spread over an axis."""
-    if bias is None or torch.jit.is_tracing():  # counters of FLOPs that trace don't know of baddbmm
-        y = torch.bmm(left, right)
-        return y if bias is None else y + bias.unsqueeze(axis)
-    return torch.baddbmm(bias.unsqueeze(axis), left, right)
+    if seen.dim() == 4 and groups == 1 and seen.is_contiguous(memory_format=torch.channels_last):
+        rows = seen.permute(0, 2, 3, 1).flatten(1, 2)  # (B, P, C_in)
+        y = torch.bmm(rows, matrices.transpose(1, 2)).unflatten(1, size).permute(0, 3, 1, 2)
+    else:
+        if groups > 1:
+            matrices, seen = (tensor.unflatten(1, (groups, -1)).flatten(0, 1) for tensor in (matrices, seen))
+        y = torch.bmm(matrices, seen.flatten(-2).flatten(1, -2))  # (B * G, C_out / G, P)
+        y = (y if groups == 1 else y.unflatten(0, (-1, groups)).flatten(1, 2)).unflatten(2, size)
+    return y if bias is None else y + bias.to(y.dtype)[:, :, None, None]
 
 
 def _seen(x: Tensor, geometry: Geometry) -> Tensor:
     """What each element of the kernel sees of x: (B, C_in, k * k, H_out, W_out), without the third for k = 1."""
     g = geometry
+    height, width = g.output_size(x)
     if any(g.padding):
         x = F.pad(x, (g.padding[1], g.padding[1], g.padding[0], g.padding[0]))
     (rows, columns), (step_y, step_x), (gap_y, gap_x) = g.kernel_shape[2:], g.stride, g.dilation
     if (rows, columns) == (1, 1):
         return x if (step_y, step_x) == (1, 1) else x[:, :, ::step_y, ::step_x]
-    height = (x.shape[2] - gap_y * (rows - 1) - 1) // step_y + 1
-    width = (x.shape[3] - gap_x * (columns - 1) - 1) // step_x + 1
     parts = [
         x[:, :, top : top + step_y * (height - 1) + 1 : step_y, left : left + step_x * (width - 1) + 1 : step_x]
         for top in range(0, gap_y * rows, gap_y)

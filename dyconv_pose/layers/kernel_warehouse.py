@@ -31,8 +31,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
-from .forms import without_autocast
-from .geometry import Geometry
+from .forms import Geometry, without_autocast
 from .od_conv import normalised
 
 
@@ -151,11 +150,14 @@ class KernelWarehouse2d(DynamicConv2d):
         pieces = cells.unflatten(0, (-1, *self.cuts(*bank.shape[1:])))  # (B, k * k, outs, ins, c_out, c_in)
         return pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
 
-    def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
-        """Assembles the kernels from the cells of all members, and convolves."""
+    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Assembles each sample's kernel from the cells of all members."""
         weight = self.aggregate(attention, torch.cat([layer.weight for layer in self.members]))
-        bias = None if self.bias is None else self.bias.expand(x.shape[0], -1)
-        return convolve_per_sample(x, weight, bias, geometry)
+        return weight, None if self.bias is None else self.bias.expand(len(weight), -1)
+
+    def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
+        """Convolves with assembled kernels."""
+        return convolve_per_sample(x, *self.kernels(attention), geometry)
 
     @property
     def kernel_shape(self) -> tuple[int, ...]:

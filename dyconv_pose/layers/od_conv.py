@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_mixture, convolve_per_sample, pooled
-from .forms import without_autocast
-from .geometry import Geometry
+from .forms import Geometry, without_autocast
 
 
 def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
@@ -103,6 +102,16 @@ class ODConv2d(DynamicConv2d):
         if bank.dim() < 5 or 'places' not in attention:
             return mixed
         return mixed * attention['places'].to(bank.dtype).view(-1, 1, 1, *self.kernel_size)
+
+    def kernels(self, attention: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Makes each sample's whole kernel, the attention over channels in it, and its bias."""
+        weight, bias = super().kernels(attention)
+        per_group = attention['inputs'].to(weight.dtype).unflatten(1, (self.groups, 1, -1))  # (B, G, 1, C_in / G)
+        inputs = per_group.expand(-1, -1, self.out_channels // self.groups, -1).flatten(1, 2)  # (B, C_out, C_in / G)
+        weight = weight * inputs[..., None, None]
+        if 'outputs' in attention:
+            weight = weight * attention['outputs'].to(weight.dtype)[:, :, None, None, None]
+        return weight, bias
 
     def convolve(self, x: Tensor, attention: dict[str, Tensor], geometry: Geometry) -> Tensor:
         """Mixes the kernels and convolves; attention over channels multiplies features, which are fewer."""

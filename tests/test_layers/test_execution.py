@@ -9,10 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.forced_form import forced_form
 from dyconv_pose.layers import DyConv2d, Geometry
-from dyconv_pose.layers.cpu import depthwise, tile_forms
-from dyconv_pose.layers.cpu.rule import FORMS, choose_form
+from dyconv_pose.layers.cpu import tile_forms
 from dyconv_pose.layers.cpu.tiles import convolve_tiled
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
+from dyconv_pose.layers.forms import FORMS, choose_form
 
 FORMATS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 CHANNELS = 6
@@ -99,9 +99,8 @@ def test_strips_of_a_wide_depthwise_gradient_are_the_gradient(kernel, stride):
     weight = torch.randn(geometry.kernel_shape, dtype=torch.float64, requires_grad=True)
     y = F.conv2d(x, weight, None, stride, geometry.padding, 1, 8)
     grad = torch.randn_like(y)
-    assert depthwise.is_wide(x, 8, geometry)
     expected = torch.autograd.grad(y, weight, grad)[0]
-    torch.testing.assert_close(depthwise.weight_gradient(grad, x, geometry), expected, rtol=1e-9, atol=1e-6)
+    torch.testing.assert_close(tile_forms.depthwise_gradient(grad, x, geometry), expected, rtol=1e-9, atol=1e-6)
 
 
 def test_gradients_can_be_differentiated():

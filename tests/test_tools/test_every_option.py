@@ -38,6 +38,7 @@ COMMANDS = {
     'export.py': [
         f'CONFIG CHECKPOINT --out model.onnx --batch 1 --opset 18 --weights float16 --images {IMAGE} '
         '--trust-checkpoint',
+        'CONFIG CHECKPOINT --out static.onnx --collapse --max-loss 1 --persons 8',
     ],
     'eval_results.py': [
         f'{TRUTH} {RESULTS} --config CONFIG --images coco/val2017 --worst 2 --out-dir scored',

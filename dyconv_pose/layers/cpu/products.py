@@ -4,8 +4,6 @@
 AMD's processors (``by_channel`` against ``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``; no others
 were measured). Of float32 it multiplies one sample at a time, by the operator that ``torch.compile`` takes for linear
 layers: so each sample of a large product has a call of its own, and small products are ``torch.bmm``'s.
-
-Shape letters: B batch, C_in and C_out channels, H and W height and width; matrices are (m, n) and (n, p).
 """
 
 import torch
@@ -21,7 +19,6 @@ _WORTH_TURNING = 48
 #: The product of rows (m, n) and columns (p, n); ``None`` where PyTorch is built without oneDNN.
 LINEAR = getattr(torch.ops.mkldnn, '_linear_pointwise', None)
 
-
 if LINEAR is not None:
 
     @register_flop_formula(LINEAR)
@@ -31,13 +28,9 @@ if LINEAR is not None:
 
 def is_available(x: Tensor) -> bool:
     """Whether oneDNN multiplies matrices of the type and on the device of x."""
-    return (
-        LINEAR is not None
-        and x.dtype == torch.float32
-        and x.device.type == 'cpu'
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
-    )
+    mkldnn = torch.backends.mkldnn
+    is_float = x.dtype == torch.float32 and x.device.type == 'cpu'
+    return LINEAR is not None and is_float and mkldnn.is_available() and mkldnn.enabled
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -52,36 +45,20 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return y.view(1, *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
-def multiply(left: Tensor, right: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
-    """The products of B pairs of matrices.
-
-    Args:
-        left: (B, m, n).
-        right: (B, n, p).
-        out: (B, m, p), where they are written.
-        add: Whether they are added to what stands there.
-
-    Returns:
-        (B, m, p); ``out`` if that is given.
-    """
-    if not _has_own_calls(left, right):
-        return out.baddbmm_(left, right) if add else torch.bmm(left, right, out=out)
-    if left.stride(2) != 1 and left.shape[1] > right.shape[2]:  # the smaller matrix is the one to be turned round
-        turned = None if out is None else out.transpose(1, 2)
-        return multiply(right.transpose(1, 2), left.transpose(1, 2), turned, add).transpose(1, 2)
-    if out is None:
-        out = left.new_empty(left.shape[0], left.shape[1], right.shape[2])
-    columns = right.transpose(1, 2)
-    if not (columns[:1].is_contiguous() or right[:1].is_contiguous()):  # with gaps between rows: 100 times as slow
-        columns = columns.contiguous()
-    for one, other, result in zip(left, columns, out, strict=True):
-        product = LINEAR(one, other, None, 'none', [], '')
-        result.add_(product) if add else result.copy_(product)
-    return out
-
-
-def _has_own_calls(left: Tensor, right: Tensor) -> bool:
-    """Whether oneDNN multiplies the samples one by one."""
+def multiply(left: Tensor, right: Tensor, out: Tensor, add: bool = False) -> None:
+    """Writes the products of B pairs of matrices, (B, m, n) and (B, n, p), into ``out`` (B, m, p), or adds them."""
+    if out.stride(2) != 1:  # both libraries write rows
+        left, right, out = right.transpose(1, 2), left.transpose(1, 2), out.transpose(1, 2)
     (_, m, n), p = left.shape, right.shape[2]
-    large = m * n * p >= OWN_CALL and (left.stride(2) == 1 or min(m, p) >= _WORTH_TURNING)
-    return large and is_available(left)
+    is_large = m * n * p >= OWN_CALL and (left.stride(2) == 1 or min(m, p) >= _WORTH_TURNING)
+    if not (is_large and is_available(left)):
+        out.baddbmm_(left, right) if add else torch.bmm(left, right, out=out)
+        return
+    rows, columns = left, right.transpose(1, 2)
+    if left.stride(2) != 1 and m > p:  # the smaller matrix is the one to be turned round
+        rows, columns, out = columns, rows, out.transpose(1, 2)
+    if not (columns[:1].is_contiguous() or columns[:1].transpose(1, 2).is_contiguous()):  # 100 times as slow
+        columns = columns.contiguous()
+    for some_rows, some_columns, result in zip(rows, columns, out, strict=True):
+        y = LINEAR(some_rows, some_columns, None, 'none', [], '')
+        result.add_(y) if add else result.copy_(y)

@@ -5,13 +5,13 @@ height and width, k kernel size; P positions H_out * W_out, N elements C_in / G 
 """
 
 from collections.abc import Iterator
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Geometry, empty_gradient, is_channels_last
-from .depthwise import is_wide, weight_gradient
+from ..forms import Geometry, is_channels_last
 from .products import multiply
 
 #: Elements of a tile of kernels: 32 MiB of float32. Smaller ones, which a core's own cache would hold, were slower:
@@ -22,7 +22,8 @@ TILE = 2**23
 #: calls of their own, as long as what is moved stays in a core's cache.
 SHARED = 2**19
 
-_ALL = slice(None)
+#: Columns of the widest depthwise kernel that oneDNN has a quick routine for the weight gradient of.
+_QUICK_WIDTH = 3
 
 
 def _slices(count: int, elements_each: int) -> Iterator[slice]:
@@ -41,142 +42,127 @@ class SampleTiles:
     Args:
         x: (B, C_in, H, W).
         geometry: The convolution's.
+        needs_x: Whether :meth:`backward` fills ``x_grad``, the gradient of x.
     """
 
-    def __init__(self, x: Tensor, geometry: Geometry) -> None:
-        self.x, self.geometry = x, geometry
-        if geometry.groups == 1:
-            self.in_a_call = 1
-        else:
+    def __init__(self, x: Tensor, geometry: Geometry, needs_x: bool = False) -> None:
+        self.x, self.geometry, self.in_a_call = x, geometry, 1
+        self.x_grad = torch.empty_like(x) if needs_x else None
+        if geometry.groups > 1:
             self.in_a_call = max(1, SHARED // x[0].numel()) if is_channels_last(x) else len(x)
-        self.x_grad = None
 
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
         """Yields pairs of samples and channels, the channels being all."""
         shape = self.geometry.kernel_shape
-        return ((samples, _ALL) for samples in _slices(len(self.x), shape[0] * self.geometry.channel_elements))
+        return ((samples, slice(0, shape[0])) for samples in _slices(len(self.x), prod(shape)))
 
     def convolve(self, samples: slice, channels: slice, weight: Tensor, y: Tensor) -> None:
         """Writes the outputs of some samples into y (B, C_out, H_out, W_out); their kernels are (b, C_out * N)."""
         g = self.geometry
-        for part, kernels in self._parts(samples, weight):
-            x = self._joined(self.x[part])
-            out = F.conv2d(x, kernels, None, g.stride, g.padding, g.dilation, self._groups(part))
-            y[part] = self._parted(out, part)
+        for part, kernels, groups in self._calls(samples, weight):
+            out = F.conv2d(_joined(self.x[part]), kernels, None, g.stride, g.padding, g.dilation, groups)
+            y[part] = out.unflatten(1, (-1, y.shape[1]))[0]
 
-    def backward(self, samples: slice, channels: slice, weight: Tensor, grad: Tensor, needs_x: bool) -> Tensor:
-        """The gradient (b, C_out * N) of the kernels, ``grad`` being that of y; that of x is kept."""
-        if needs_x and self.x_grad is None:
-            self.x_grad = empty_gradient(self.x)
+    def backward(self, samples: slice, channels: slice, weight: Tensor, grad: Tensor) -> Tensor:
+        """The gradient (b, C_out * N) of the kernels, ``grad`` being that of y."""
         g, gradients = self.geometry, []
-        for part, kernels in self._parts(samples, weight):
-            some, x, groups = self._joined(grad[part]), self._joined(self.x[part]), self._groups(part)
-            wide = is_wide(x, groups, g)
-            mask = [needs_x, not wide, False]
+        for part, kernels, groups in self._calls(samples, weight):
+            some, x = _joined(grad[part]), _joined(self.x[part])
+            is_wide = g.kernel_shape[3] > _QUICK_WIDTH and groups == kernels.shape[0] == x.shape[1]
+            by_strips = is_wide and tuple(g.dilation) == (1, 1)
+            mask = [self.x_grad is not None, not by_strips, False]
             x_grad, weight_grad, _ = torch.ops.aten.convolution_backward(
                 some, x, kernels, None, g.stride, g.padding, g.dilation, False, [0, 0], groups, mask
             )
-            gradients.append((weight_gradient(some, x, g) if wide else weight_grad).reshape(-1, weight.shape[1]))
-            if needs_x:
-                self.x_grad[part] = self._parted(x_grad, part)
+            weight_grad = depthwise_gradient(some, x, g) if by_strips else weight_grad
+            gradients.append(weight_grad.reshape(-1, weight.shape[1]))
+            if self.x_grad is not None:
+                self.x_grad[part] = x_grad.unflatten(1, (-1, self.x.shape[1]))[0]
         return gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
-    def input_gradient(self) -> Tensor:
-        """The gradient of x, once ``backward`` has seen every tile."""
-        return self.x_grad
+    def _calls(self, samples: slice, weight: Tensor) -> Iterator[tuple[slice, Tensor, int]]:
+        """Yields the samples of each call, their kernels side by side (b * C_out, C_in / G, k, k), and its groups."""
+        starts = range(samples.start, samples.stop, self.in_a_call)
+        for start, kernels in zip(starts, weight.split(self.in_a_call), strict=True):
+            part, shape = slice(start, start + len(kernels)), self.geometry.kernel_shape
+            yield part, kernels.view(-1, *shape[1:]), self.geometry.groups * len(kernels)
 
-    def _parts(self, samples: slice, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yields the samples of each call and their kernels (C_out, C_in / G, k, k), those of several as one kernel."""
-        shape, start = self.geometry.kernel_shape, samples.start
-        for first in range(start, samples.stop, self.in_a_call):
-            part = slice(first, min(first + self.in_a_call, samples.stop))
-            yield part, weight[part.start - start : part.stop - start].view(-1, *shape[1:])
 
-    def _joined(self, x: Tensor) -> Tensor:
-        """Features (b, C, H, W) of some samples as those of one, (1, b * C, H, W), in the same memory format."""
-        if len(x) == 1:
-            return x
-        if is_channels_last(x):
-            return x.permute(2, 3, 0, 1).flatten(2).unsqueeze(0).permute(0, 3, 1, 2)
-        return x.flatten(0, 1).unsqueeze(0)
+def _joined(x: Tensor) -> Tensor:
+    """Features (b, C, H, W) of some samples as those of one, (1, b * C, H, W), in the same memory format."""
+    if is_channels_last(x):
+        return x.permute(2, 3, 0, 1).flatten(2).unsqueeze(0).permute(0, 3, 1, 2)
+    return x.flatten(0, 1).unsqueeze(0)
 
-    def _parted(self, x: Tensor, part: slice) -> Tensor:
-        """The reverse of ``_joined``."""
-        return x.unflatten(1, (part.stop - part.start, -1)).squeeze(0)
 
-    def _groups(self, part: slice) -> int:
-        return self.geometry.groups * (part.stop - part.start)
+def depthwise_gradient(grad: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
+    """The weight gradient of one sample's depthwise convolution with dilation 1, in strips of three columns.
+
+    oneDNN computes it quickly for kernels of up to three columns; for wider ones it takes longer than all the rest of
+    the layer (``static`` in the tables of ``benchmarks/layer_cost.py``). The columns of a kernel don't know of each
+    other, so a wide one is taken as several strips, each over the input moved aside.
+
+    Args:
+        grad: Gradient of the output, (1, C, H_out, W_out).
+        x: (1, C, H, W).
+        geometry: The convolution's; of ``kernel_shape``, only the kernel's size is looked at.
+
+    Returns:
+        (C, 1, k, k).
+    """
+    channels, (rows, columns), (pad_y, pad_x) = x.shape[1], geometry.kernel_shape[2:], geometry.padding
+    x = F.pad(x, (pad_x, pad_x, pad_y, pad_y + 1)).contiguous(memory_format=torch.channels_last)
+    height, width = x.shape[2] - 1, x.shape[3]
+    # Rows of the gradient as long as those of the output of a strip. What comes round at the right edge of a strip that
+    # is moved meets a gradient of zero; the row too many at the bottom is where the last row's comes from.
+    grad = F.pad(grad, (0, (width - _QUICK_WIDTH) // geometry.stride[1] + 1 - grad.shape[3], 0, 0))
+    gradient, empty = grad.new_empty(channels, 1, rows, columns), grad.new_empty(channels, 1, rows, _QUICK_WIDTH)
+    for left in (*range(0, columns - _QUICK_WIDTH, _QUICK_WIDTH), columns - _QUICK_WIDTH):
+        # Moved along memory, not copied. The last strip overlaps the one before.
+        moved = x.as_strided((1, channels, height, width), x.stride(), x.storage_offset() + left * x.stride(3))
+        gradient[..., left : left + _QUICK_WIDTH] = torch.ops.aten.convolution_backward(
+            grad, moved, empty, None, geometry.stride, [0, 0], [1, 1], False, [0, 0], channels, [False, True, False]
+        )[1]
+    return gradient
 
 
 class ChannelTiles:
-    """Tiles of output channels, each a matrix product for every sample; for G = 1.
+    """Tiles of output channels, each a matrix product for every sample; for G = 1, and pointwise layers of stride 1.
 
-    The features become columns, one for each position, of all that the kernel sees there.
-
-    Args:
-        x: (B, C_in, H, W).
-        geometry: The convolution's.
+    The features become columns, one for each position, of all that the kernel sees there. Arguments are those of
+    :class:`SampleTiles`.
     """
 
-    def __init__(self, x: Tensor, geometry: Geometry) -> None:
-        g = geometry
-        self.x, self.geometry = x, geometry
+    def __init__(self, x: Tensor, geometry: Geometry, needs_x: bool = False) -> None:
+        g, self.geometry = geometry, geometry
+        self.x_grad = torch.empty_like(x) if needs_x else None
         if g.is_matmul:
-            self.columns = _positions(x[:, :, :: g.stride[0], :: g.stride[1]])
+            self.columns, self.columns_grad = _positions(x), _positions(self.x_grad) if needs_x else None
         else:
             self.columns = F.unfold(x, g.kernel_shape[2:], g.dilation, g.padding, g.stride)  # (B, N, P)
-        self.x_grad = self.columns_grad = None
+            self.columns_grad = torch.empty_like(self.columns) if needs_x else None
 
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
         """Yields pairs of samples and channels, the samples being all."""
-        channels, elements = self.geometry.kernel_shape[0], len(self.x) * self.geometry.channel_elements
-        return ((_ALL, tile) for tile in _slices(channels, elements))
+        batch, elements, _ = self.columns.shape
+        return ((slice(0, batch), tile) for tile in _slices(self.geometry.kernel_shape[0], batch * elements))
 
     def convolve(self, samples: slice, channels: slice, weight: Tensor, y: Tensor) -> None:
         """Writes some channels of the output into y (B, C_out, H_out, W_out); their kernels are (B, c * N)."""
-        out, matrices = _positions(y), self._matrices(weight)
-        if matrices.shape[1] == out.shape[1]:  # all channels at once: written where they belong
-            _product(matrices, self.columns, out)
-        else:
-            out[:, channels] = _product(matrices, self.columns)
+        multiply(weight.unflatten(1, (-1, self.columns.shape[1])), self.columns, _positions(y)[:, channels])
 
-    def backward(self, samples: slice, channels: slice, weight: Tensor, grad: Tensor, needs_x: bool) -> Tensor:
-        """The gradient (B, c * N) of the kernels, ``grad`` being that of y; that of x is kept."""
-        some = _positions(grad)[:, channels]  # (B, c, P)
-        if needs_x:
-            matrices = self._matrices(weight).transpose(1, 2)
-            if self.columns_grad is None:
-                self._make_room_for_gradient()
-                _product(matrices, some, self.columns_grad)
-            else:
-                _product(matrices, some, self.columns_grad, add=True)
-        return multiply(some, self.columns.transpose(1, 2)).flatten(1)
-
-    def input_gradient(self) -> Tensor:
-        """The gradient of x, once ``backward`` has seen every tile."""
-        g = self.geometry
-        if self.x_grad is None:
-            self.x_grad = empty_gradient(self.x)
-            if g.is_matmul:
-                step_y, step_x = g.stride
-                self.x_grad.zero_()[:, :, ::step_y, ::step_x] = self.columns_grad.unflatten(2, g.output_size(self.x))
-            else:
-                self.x_grad.copy_(
-                    F.fold(self.columns_grad, self.x.shape[2:], g.kernel_shape[2:], g.dilation, g.padding, g.stride)
-                )
-        return self.x_grad
-
-    def _make_room_for_gradient(self) -> None:
-        """Makes the columns' gradient that of x where it can be: autograd adds to it in place, but not to a view."""
-        if self.geometry.is_matmul and tuple(self.geometry.stride) == (1, 1):
-            self.x_grad = empty_gradient(self.x)
-            self.columns_grad = _positions(self.x_grad)
-        else:
-            self.columns_grad = torch.empty_like(self.columns)
-
-    def _matrices(self, weight: Tensor) -> Tensor:
-        """Kernels (B, c * N) as matrices (B, c, N)."""
-        return weight.unflatten(1, (-1, self.geometry.channel_elements))
+    def backward(self, samples: slice, channels: slice, weight: Tensor, grad: Tensor) -> Tensor:
+        """The gradient (B, c * N) of the kernels, ``grad`` being that of y."""
+        g, some = self.geometry, _positions(grad)[:, channels]
+        matrices = weight.unflatten(1, (-1, self.columns.shape[1]))
+        if self.x_grad is not None:
+            multiply(matrices.transpose(1, 2), some, self.columns_grad, add=channels.start > 0)
+            if not g.is_matmul and channels.stop == g.kernel_shape[0]:
+                size = self.x_grad.shape[2:]
+                self.x_grad.copy_(F.fold(self.columns_grad, size, g.kernel_shape[2:], g.dilation, g.padding, g.stride))
+        gradient = torch.empty_like(matrices)
+        multiply(some, self.columns.transpose(1, 2), gradient)
+        return gradient.flatten(1)
 
 
 def _positions(x: Tensor) -> Tensor:
@@ -184,15 +170,6 @@ def _positions(x: Tensor) -> Tensor:
     if is_channels_last(x):
         return x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
     return x.flatten(2)
-
-
-def _product(matrices: Tensor, columns: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
-    """:func:`multiply` of (B, m, n) and (B, n, P), positions innermost or outermost as in ``out`` or ``columns``."""
-    if (columns if out is None else out).stride(2) != 1:
-        out = None if out is None else out.transpose(1, 2)
-        matrices, columns = columns.transpose(1, 2), matrices.transpose(1, 2)
-        return multiply(matrices, columns, out, add).transpose(1, 2)
-    return multiply(matrices, columns, out, add)
 
 
 #: The ways to cut, by name.

@@ -7,18 +7,20 @@ pass mixes them again, so that no (B, C_out, C_in / G, k, k) tensor waits for it
 
 The forward and the backward pass are one operator of PyTorch each, so ``torch.compile`` takes them whole.
 
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
+N elements C_in / G * k * k of an output channel's kernel.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from ..forms import branches, without_autocast
-from ..geometry import Geometry, empty_gradient
-from .tile_forms import TILINGS
+from ..forms import Geometry, branches, memory_format, without_autocast
+from .tile_forms import TILINGS, ChannelTiles, SampleTiles
 
 
 def convolve_in_tiles(
@@ -32,14 +34,17 @@ def convolve_in_tiles(
         bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x, or of autocast.
         bias: (B, C_out), or ``None``.
         geometry: The convolution's.
-        form: A key of :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`.
+        form: A key of :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`; ``'by_channel'`` needs G = 1.
 
     Returns:
         (B, C_out, H_out, W_out) in the memory format of x.
     """
+    g, layout = geometry, memory_format(x)
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
         x = x.to(torch.get_autocast_dtype(x.device.type))
-    g = geometry
+    if g.is_matmul:
+        x, g = x[:, :, :: g.stride[0], :: g.stride[1]], replace(g, stride=(1, 1))
+    x = x.contiguous(memory_format=layout)
     y = convolve_tiled(x, attention, bank, g.stride, g.padding, g.dilation, g.groups, form)
     return y if bias is None else y.add_(bias.to(y.dtype)[:, :, None, None])
 
@@ -49,13 +54,13 @@ _OPERANDS = 'Tensor x, Tensor attention, Tensor bank, int[] stride, int[] paddin
 
 @torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=(), schema=f'({_OPERANDS}) -> Tensor')
 def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
-    """The operator of :func:`convolve_in_tiles`; it takes a geometry in its parts."""
+    """The operator of :func:`convolve_in_tiles` for x in a dense memory format; it takes a geometry in its parts."""
     *parts, form = arguments
-    flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
-    y, tiles = geometry.empty_output(x), TILINGS[form](x, geometry)
+    geometry = Geometry(bank.shape[1:], *parts)
+    y, tiles = _empty_output(x, geometry), TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
-        for samples, channels in tiles:
-            weight = torch.mm(attention[samples], flat[:, geometry.elements(channels)])
+        for samples, channels, elements in _places(tiles, geometry):
+            weight = torch.mm(attention[samples], bank.flatten(1)[:, elements])
             tiles.convolve(samples, channels, weight.to(x.dtype), y)
     return y
 
@@ -70,25 +75,35 @@ def _backward(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *argumen
     *parts, form, needs_x = arguments
     flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
     attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
-    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry)
+    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry, needs_x)
     with without_autocast(x.device.type):
-        for samples, channels in tiles:
-            elements = geometry.elements(channels)
+        for samples, channels, elements in _places(tiles, geometry):
             weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
-            weight_grad = tiles.backward(samples, channels, weight, grad, needs_x).to(bank.dtype)
+            weight_grad = tiles.backward(samples, channels, weight, grad).to(bank.dtype)
             flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
             attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
-    return tiles.input_gradient() if needs_x else x.new_empty(0), attention_grad, bank_grad
+    return tiles.x_grad if needs_x else x.new_empty(0), attention_grad, bank_grad
+
+
+def _places(tiles: SampleTiles | ChannelTiles, geometry: Geometry) -> Iterator[tuple[slice, slice, slice]]:
+    """Yields each tile's samples and channels, and where the kernels of those stand in a flattened kernel."""
+    each = prod(geometry.kernel_shape[1:])
+    return ((samples, rows, slice(rows.start * each, rows.stop * each)) for samples, rows in tiles)
+
+
+def _empty_output(x: Tensor, geometry: Geometry) -> Tensor:
+    shape = x.shape[0], geometry.kernel_shape[0], *geometry.output_size(x)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
 @convolve_tiled.register_fake
 def _(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
-    return Geometry(bank.shape[1:], *arguments[:-1]).empty_output(x)
+    return _empty_output(x, Geometry(bank.shape[1:], *arguments[:-1]))
 
 
 @_backward.register_fake
 def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, Tensor, Tensor]:
-    x_grad = empty_gradient(x) if arguments[-1] else x.new_empty(0)
+    x_grad = torch.empty_like(x) if arguments[-1] else x.new_empty(0)
     return x_grad, torch.empty_like(attention), torch.empty_like(bank)
 
 
