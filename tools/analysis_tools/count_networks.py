@@ -5,9 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from dyconv_pose import layers
 from dyconv_pose.cli import run
-from dyconv_pose.layers import DynamicConv2d
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
 
@@ -53,8 +51,11 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
 
 
 def _totals(cost: object, architecture: list[str] | None = None) -> dict:
+    from dyconv_pose import layers
+
     named = {} if architecture is None else dict(architecture=architecture)
-    kinds = {name for name, kind in vars(layers).items() if isinstance(kind, type) and issubclass(kind, DynamicConv2d)}
+    kinds = [kind for kind in vars(layers).values() if isinstance(kind, type)]
+    kinds = {kind.__name__ for kind in kinds if issubclass(kind, layers.DynamicConv2d)}
     named['dynamic'] = any(layer.type in kinds for layer in cost.layers)
     parts = {name: cost.part(name) for name in ('backbone', 'head')}
     parts = {name: dict(params=part.params, madds=part.madds) for name, part in parts.items() if part.layers}
