@@ -78,7 +78,7 @@ def test_exports_with_a_free_batch_size(operator, tmp_path):
     set_temperature(model.network.module, 0.5)
     report = export_onnx(model, tmp_path / 'model.onnx')
     assert max(report.errors.values()) <= 1e-4
-    found, batch = open_session(tmp_path / 'model.onnx'), np.random.default_rng(0).standard_normal((5, 3, 128, 96))
+    found, batch = open_session(tmp_path / 'model.onnx').run, np.random.default_rng(0).standard_normal((5, 3, 128, 96))
     heatmaps = found(batch.astype(np.float32))
     np.testing.assert_allclose(heatmaps[:2], found(batch[:2].astype(np.float32)), atol=1e-4 * np.abs(heatmaps).max())
     assert np.abs(heatmaps[0] - heatmaps[1]).max() > 5e-4 * np.abs(heatmaps).max()
