@@ -39,6 +39,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--ann-file', help='for COCO detections: annotations that give the file names of image ids')
     parser.add_argument('--box-thr', type=float, help='detected boxes that score less are left out')
     parser.add_argument(
+        '--person-thr',
+        type=float,
+        default=0.5,
+        help='detected persons whose better half of keypoints scores less on the mean are not drawn, and nobody is '
+        'there if all of them do (default: %(default)s)',
+    )
+    parser.add_argument(
         '--detect-every', type=int, default=1, metavar='N', help='on videos, detect on every N-th frame'
     )
     parser.add_argument('--max-frames', type=int, help='end a video or camera after so many frames')
@@ -74,7 +81,7 @@ def is_config(text: str) -> bool:
     if text.lower().endswith('.py') or Path(text).exists():
         return text.lower().endswith('.py')
     try:
-        return bool(find_config(text))
+        return find_config(text).stem == text
     except FileNotFoundError:
         return False
 
@@ -109,6 +116,7 @@ def main() -> int:
         trust=args.trust_checkpoint,
         backend=args.backend,
     )
+    estimator.person_threshold = args.person_thr
     if len(args.network) == 2 and args.device == 'cpu':
         from dyconv_pose.engine.speed import keep_freed_memory
 
@@ -123,11 +131,12 @@ def main() -> int:
         )
         done = Run(estimator, args.out_dir, options, reporter)
         results = done(args.inputs)
-    replaced = ' (results of an earlier run that were there are replaced)' if done.has_replaced else ''
+    doubtful = f' and {done.doubtful} doubtful ones, who are not drawn' if done.doubtful else ''
+    replaced = ' (results.json and overlays of an earlier run are replaced)' if done.has_replaced else ''
     overlays = '' if args.no_overlays else f', overlays in {done.folder / "overlays"}'
-    print(f'{done.images} images, {done.persons.total()} persons: {results}{overlays}{replaced}')
+    print(f'{done.images} images, {done.persons.total()} persons{doubtful}: {results}{overlays}{replaced}')
     if empty := [name for name, persons in done.persons.items() if not persons]:
-        print(f'no person was found in {listed(empty)}')
+        print(f'no person was found in {listed(empty)} (see --person-thr, --box-thr)')
     if done.left_out:
         print(f'{len(done.left_out)} files were left out, which are neither images nor videos: {listed(done.left_out)}')
     if done.failures:

@@ -16,7 +16,7 @@ from torch import nn
 
 from dyconv_pose.files import write_atomically
 from dyconv_pose.inference import HeatmapModel, read_image
-from dyconv_pose.inference.preprocessing import normalize
+from dyconv_pose.inference.topdown import normalize
 
 from .fold import to_deploy
 from .network import TorchNetwork

@@ -4,9 +4,9 @@ from dyconv_pose.moved import getattr_of
 
 from .detectors import load_detector
 from .images import read_image
-from .predictor import HeatmapModel, PoseEstimator, load_estimator
-from .preprocessing import TopdownSpec
+from .predictor import PoseEstimator, load_estimator
 from .results import Boxes, Image, KeypointSet
+from .topdown import HeatmapModel, TopdownSpec
 
 __all__ = [
     'Boxes',

@@ -15,28 +15,11 @@ from .results import Boxes, Image
 
 
 class Detector(Protocol):
-    """Finds the persons of an image; one with a true ``can_miss`` may overlook them."""
+    """Finds the persons of an image; one with a true ``can_miss`` may overlook some, and see some that are none."""
 
     def find(self, image: Image) -> Boxes:
         """The persons' boxes; none where nobody is."""
         ...
-
-
-class _Kind(NamedTuple):
-    """How a detector wants its input (the defaults are YOLOX's), and the score from which on it is believed."""
-
-    mean: tuple[float, ...] = (0, 0, 0)  # blue first
-    std: tuple[float, ...] = (1, 1, 1)
-    fill: int = 114  # what it was trained to see beyond the image
-    is_centred: bool = False  # or the image lies in the upper left corner
-    threshold: float = 0.4
-
-
-#: By what the file's name has in it.
-_KINDS = {
-    'multipose': _Kind(fill=0, is_centred=True, threshold=0.15),
-    'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
-}
 
 
 def load_detector(
@@ -46,7 +29,7 @@ def load_detector(
     device: str = 'cpu',
     trust: bool = False,
 ) -> Detector:
-    """Makes a detector.
+    """Makes a detector; a FileNotFoundError, ImportError or ValueError says what is missing or of another kind.
 
     Args:
         name: ``'multipose'`` (MoveNet MultiPose, which ships), ``'image'`` (the whole image is one person), a COCO
@@ -56,31 +39,22 @@ def load_detector(
         threshold: Boxes that score less are left out; ``None`` is the detector's own default.
         device: Where a detector of MMDetection runs.
         trust: Whether its checkpoint may run code while it is read.
-
-    Raises:
-        FileNotFoundError, ImportError, ValueError: A file is missing or of another kind, as is what runs it.
     """
     limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
     if name == 'image':
         return WholeImage()
-    if name == 'multipose':
-        return OnnxDetector.load(find_weights(DETECTOR), **limit)
+    if name == 'multipose' or ending == '.onnx':
+        return OnnxDetector.load(find_weights(DETECTOR) if name == 'multipose' else name, **limit)
     if name.startswith('mmdet:'):
         from dyconv_pose.apis.mmdet_detector import MMDetDetector
 
         return MMDetDetector.load(name, device, trust=trust, **limit)
     if ending == '.json':
         return CocoBoxes(name, annotations, **limit)
-    if ending == '.onnx':
-        return OnnxDetector.load(name, **limit)
-    if name == 'hog':
-        raise ValueError(
-            'Boxes come from "multipose", which took the place of "hog" and finds far more persons, if nothing else is '
-            'named: leave "hog" out.'
-        )
+    replaced = ': "multipose" took the place of "hog" and finds far more persons' if name == 'hog' else ''
     raise ValueError(
         f'Boxes must come from "multipose", "image", a .json file of COCO annotations or detections, a .onnx file of '
-        f'YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}".'
+        f'YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}"{replaced}.'
     )
 
 
@@ -92,15 +66,29 @@ class WholeImage:
         return Boxes.of([[0, 0, *image.size_wh]])
 
 
-class OnnxDetector:
-    """A detector in ONNX format whose class 0 is a person: MoveNet MultiPose, or YOLOX or RTMDet of MMDeploy.
+class _Kind(NamedTuple):
+    """How a detector wants its input (the defaults are YOLOX's), and the score from which on it is believed."""
 
-    Args:
-        network: Maps input (1, 3, H, W) float32 to detections after suppression (1, N, 5), xyxy and score in input
-            pixels, with labels (1, N) where there is more than one class.
-        input_size_wh: W and H.
-        name: The file's name; with "multipose" or "rtmdet" in it, it is that, and otherwise YOLOX.
-        threshold: Persons that score less, 0 to 1, are dropped; ``None`` is the default of its kind.
+    mean: tuple[float, ...] = (0, 0, 0)  # blue first
+    std: tuple[float, ...] = (1, 1, 1)
+    fill: int = 114  # what it was trained to see beyond the image
+    is_centred: bool = False  # or the image lies in the upper left corner
+    threshold: float = 0.4
+    power: float = 1.0  # of the score; below one, the keypoints' own scores weigh more in a person's
+
+
+#: By what the file's name has in it.
+_KINDS = {
+    'multipose': _Kind(fill=0, is_centred=True, threshold=0.1, power=0.5),
+    'rtmdet': _Kind(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)),
+}
+
+
+class OnnxDetector:
+    """A detector whose class 0 is a person, by the file's name MoveNet MultiPose or RTMDet, and otherwise YOLOX.
+
+    ``network`` maps input (1, 3, H, W) float32 to detections after suppression (1, N, 5), xyxy in input pixels and
+    score, with labels (1, N) where there are several classes. Those that score less than ``threshold`` are dropped.
     """
 
     can_miss = True
@@ -114,7 +102,7 @@ class OnnxDetector:
 
     @classmethod
     def load(cls, path: str | Path, threshold: float | None = None) -> 'OnnxDetector':
-        """Loads a model file."""
+        """Loads a file in ONNX format."""
         if not Path(path).is_file():
             raise FileNotFoundError(f'The detector must be an existing ONNX file, got "{path}".')
         if find_spec('onnxruntime') is None:
@@ -134,19 +122,17 @@ class OnnxDetector:
     def find(self, image: Image) -> Boxes:
         """The persons' boxes, cut at the image's border; a ValueError where the model's output is of another form."""
         batch, ratio, corner = self._input(image.pixels)
-        outputs = [np.asarray(one) for one in self.network(batch)]
-        if outputs[0].ndim != 3 or outputs[0].shape[2] != 5:
+        rows, *labels = (np.asarray(one) for one in self.network(batch))
+        if rows.ndim != 3 or rows.shape[2] != 5:
             raise ValueError(
-                'A detector must give detections (1, N, 5) after suppression, with labels where there are several '
-                f'classes, got {", ".join(str(one.shape) for one in outputs)}: take one exported by MMDeploy, as '
-                "rtmlib's are."
+                f'A detector must give detections (1, N, 5) after suppression, with labels where there are several '
+                f"classes, got {rows.shape}: take one exported by MMDeploy, as rtmlib's are."
             )
-        rows = outputs[0][0].astype(np.float32)
-        rows[:, :4] = np.clip((rows[:, :4] - [*corner, *corner]) / ratio, 0, [*image.size_wh] * 2)
-        kept = (rows[:, 4] >= self.threshold) & ((rows[:, 2:4] - rows[:, :2]) >= 1).all(axis=1)
-        if len(outputs) > 1:
-            kept &= outputs[1].reshape(-1) == 0
-        return Boxes.of(rows[kept])
+        xyxy = np.clip((rows[0, :, :4] - [*corner, *corner]) / ratio, 0, [*image.size_wh] * 2)
+        kept = (rows[0, :, 4] >= self.threshold) & ((xyxy[:, 2:] - xyxy[:, :2]) >= 1).all(axis=1)
+        if labels:
+            kept &= labels[0].reshape(-1) == 0
+        return Boxes.of(np.column_stack([xyxy, rows[0, :, 4] ** self.kind.power])[kept])
 
     def _input(self, image: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
         """The image within the input (1, 3, H, W), the factor by which it was scaled, and its corner there (x, y)."""

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -56,13 +55,9 @@ def is_truncated(content: bytes) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Reads an image upright, in 8-bit colour, over white where it is transparent: (height, width, 3), blue first.
+    """Reads an image upright, in 8-bit colour, over white where it is transparent; a JPEG as MMPose does.
 
-    An ordinary JPEG gives the pixels that ``cv2.imread`` gives, which MMPose uses.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is empty, truncated, or no image that can be read.
+    A FileNotFoundError is raised where there is no file, a ValueError where it is empty, truncated, or no image.
     """
     path = Path(path)
     if not path.is_file():
@@ -81,10 +76,9 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
-    """Makes pixels (height, width, 3) uint8, blue first, of a path, an array or a PIL image.
+    """Makes pixels of a path, a PIL image, or an array, which is grey (height, width), or in a ``channel_order``.
 
-    An array is (height, width) or (height, width, 3) uint8, with colours in the ``channel_order`` ``'bgr'`` or
-    ``'rgb'``; a ValueError is raised for another, and as in :func:`read_image`.
+    A ValueError is raised for anything else, and as in :func:`read_image`.
     """
     if isinstance(image, str | Path):
         return read_image(image)
@@ -121,9 +115,7 @@ def _read_by_opencv(content: bytes) -> np.ndarray | None:
 
 
 def _read_by_pillow(content: bytes) -> np.ndarray | None:
-    """Pillow's reading, or None where it cannot read the file or is not installed."""
-    if find_spec('PIL') is None:
-        return None
+    """Pillow's reading, or None where it cannot read the file."""
     import PIL.Image
 
     try:
@@ -165,10 +157,7 @@ def require_display() -> None:
 def draw_poses(
     image: np.ndarray, poses: Poses, keypoint_set: KeypointSet, threshold: float = 0.3, boxes: bool = False
 ) -> np.ndarray:
-    """Draws the skeletons of keypoints that score at least the threshold, and boxes if asked, onto a new image.
-
-    Colours are the dataset's, and lines as thick as fits the persons.
-    """
+    """Draws the skeletons of keypoints that score at least the threshold, and boxes if asked, onto a new image."""
     canvas = image.copy()
     for person in range(len(poses)):
         # OpenCV draws at sixteenths of a pixel.

@@ -1,9 +1,7 @@
-"""Pose estimation on images around a network of any runtime.
+"""Pose estimation on images around a network of any runtime. Letters: N persons, K keypoints."""
 
-Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,59 +12,11 @@ from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
 
 from .detectors import Detector, load_detector
 from .images import as_image
-from .preprocessing import (
-    TopdownSpec,
-    average_with_flipped,
-    crop,
-    decode,
-    decode_simcc,
-    normalize,
-    regions_of_boxes,
-    to_image,
-)
-from .results import Boxes, Image, KeypointSet, Poses, box_of_keypoints
+from .results import Boxes, Image, Poses, box_of_keypoints, confidences, person_scores
+from .topdown import HeatmapModel
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
-
-#: Mean score of all keypoints from which on somebody whom no detector found is a person.
-_PERSON_THRESHOLD = 0.4
-
-
-class HeatmapModel:
-    """A network with its preprocessing and decoding, those of MMPose's MSRAHeatmap and SimCCLabel codecs.
-
-    ``network`` maps (B, 3, H, W) float32, in any runtime, to heatmaps (B, K, h, w) float32 or, where the spec has a
-    ``simcc_size_wh``, to the vectors of x and y, one after the other, (B, K, w + h).
-    """
-
-    def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
-        self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
-
-    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-        """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
-
-        Returns:
-            N samples for :meth:`estimate` (here crop and region), and the regions (N, 4) float32: centre x and y, width
-            and height in pixels.
-        """
-        size = self.spec.input_size_wh
-        regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
-        return [(crop(pixels, region, size), region) for region in regions], regions
-
-    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps, if any, of samples."""
-        crops, regions = map(np.stack, zip(*samples, strict=True))
-        batch, indices, size = normalize(crops, self.spec), self.keypoint_set.flip_indices, self.spec.simcc_size_wh
-        heatmaps = self.network(batch)
-        flipped = self.network(np.ascontiguousarray(batch[..., ::-1])) if self.spec.flip_test else None
-        if size is not None:
-            keypoints, scores = decode_simcc(heatmaps, flipped, indices, size[0])
-            return to_image(keypoints, size, regions), scores, None
-        if flipped is not None:
-            heatmaps = average_with_flipped(heatmaps, flipped, indices, self.spec.shift_heatmap)
-        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
-        return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
 
 
 class PoseEstimator:
@@ -81,6 +31,9 @@ class PoseEstimator:
         batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
     """
 
+    #: Nobody is there where a detector found no person who is as sure as this, by :func:`.results.confidences`.
+    person_threshold = 0.5
+
     def __init__(
         self, model: HeatmapModel, detector: Detector, batch_size: int = 16, keep_heatmaps: bool = False
     ) -> None:
@@ -90,16 +43,11 @@ class PoseEstimator:
         self.batch_size, self.keep_heatmaps = batch_size, keep_heatmaps
 
     def predict(self, image: object, boxes: object = None, channel_order: str | None = None) -> Poses:
-        """Finds the keypoints in one image.
+        """Finds the keypoints in one image, a path, an array (height, width, 3) uint8, or a PIL image.
 
-        Args:
-            image: A path, an array (height, width, 3) uint8, or a PIL image.
-            boxes: (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector.
-            channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
-
-        Raises:
-            FileNotFoundError: The image does not exist.
-            ValueError: It cannot be read, or a box is empty or outside it.
+        ``boxes`` are (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector. An array
+        needs the ``channel_order``, ``'bgr'`` or ``'rgb'``. A FileNotFoundError is raised where the image does not
+        exist, a ValueError where it cannot be read, or a box is empty or outside it.
         """
         return next(self.predict_many([image], None if boxes is None else [boxes], channel_order))
 
@@ -118,28 +66,20 @@ class PoseEstimator:
             yield poses
 
     def find(self, image: Image) -> Boxes:
-        """The detector's boxes; or, where it can miss persons and finds nobody, that of a person in the whole image.
-
-        The network looks at the whole image, and then where it was sure of keypoints.
-        """
+        """The detector's boxes; where it can miss persons and finds nobody, that of the whole image's keypoints."""
         boxes = self.detector.find(image)
-        if len(boxes) or not getattr(self.detector, 'can_miss', False):
+        if not getattr(self.detector, 'can_miss', False):
             return boxes
-        whole, score = np.array([0, 0, *image.size_wh]), 0.0
-        box = self._look(image, whole)[0]
-        if box is not None:
-            score = self._look(image, box)[1]
-        return Boxes.of([[*box, score]] if score >= _PERSON_THRESHOLD else [])
-
-    def _look(self, image: Image, box: np.ndarray) -> tuple[np.ndarray | None, float]:
-        """The box of the keypoints that the network finds in a box, and their mean score."""
-        (keypoints,), (scores,), _ = self.model.estimate(self.model.prepare(image.pixels, box[None])[0])
-        return box_of_keypoints(keypoints, scores, image.size_wh), float(scores.mean())
+        if not len(boxes):
+            samples, _ = self.model.prepare(image.pixels, np.array([[0, 0, *image.size_wh]]))
+            (keypoints,), (scores,), _ = self.model.estimate(samples)
+            box = box_of_keypoints(keypoints, scores, image.size_wh)
+            boxes = Boxes.of([] if box is None else [box])
+        return replace(boxes, are_doubtful=True)
 
     def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
-        """Estimates a stream of decoded images, batching persons across them.
+        """Yields images, their persons and a tag, in order, for images with boxes and a tag; batched across images.
 
-        Takes each image with its boxes and anything to get back; yields the image, its persons and that, in order.
         A box that is empty or outside its image raises a ValueError.
         """
         waiting, samples, num_pixels = [], [], 0
@@ -155,23 +95,26 @@ class PoseEstimator:
         yield from self._estimate(waiting, samples)
 
     def _estimate(self, waiting: list[tuple], samples: list) -> Iterator[tuple[Image, Poses, Any]]:
-        persons = []
-        for start in range(0, len(samples), self.batch_size):
-            keypoints, scores, heatmaps = self.model.estimate(samples[start : start + self.batch_size])
-            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
-            persons += zip(keypoints, scores, kept, strict=True)
+        starts, count = range(0, len(samples), self.batch_size), len(self.keypoint_set)
+        outputs = [self.model.estimate(samples[start : start + self.batch_size]) for start in starts]
+        keypoints = np.concatenate([np.zeros((0, count, 2), np.float32), *(output[0] for output in outputs)])
+        scores = np.concatenate([np.zeros((0, count), np.float32), *(output[1] for output in outputs)])
+        has_heatmaps = self.keep_heatmaps and bool(outputs) and outputs[0][2] is not None
+        heatmaps = np.concatenate([output[2] for output in outputs]) if has_heatmaps else None
+        end = 0
         for image, boxes, regions, tag in waiting:
-            found, persons = persons[: len(boxes)], persons[len(boxes) :]
-            keypoints, scores, heatmaps = zip(*found, strict=True) if found else ((), (), ())
-            center, half = regions[:, :2], regions[:, 2:] / 2
+            start, end, half = end, end + len(boxes), regions[:, 2:] / 2
             poses = Poses(
-                keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
-                scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
+                keypoints=keypoints[start:end],
+                scores=scores[start:end],
                 boxes=boxes.xyxy,
                 box_scores=boxes.scores,
-                regions=np.hstack([center - half, center + half]),
-                heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
+                person_scores=person_scores(scores[start:end], boxes.scores, self.model.score_threshold),
+                regions=np.hstack([regions[:, :2] - half, regions[:, :2] + half]),
+                heatmaps=heatmaps[start:end] if has_heatmaps else None,
             )
+            if boxes.are_doubtful and not (confidences(poses.scores) >= self.person_threshold).any():
+                poses = poses[:0]
             yield image, poses, tag
 
 
@@ -189,8 +132,7 @@ def load_estimator(
     """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
 
     Args:
-        network: One that ships, ``'x1.0'`` or ``'x1.75'``, by default as ``tools/infer.py``; an exported file (.onnx);
-            or a config or its file.
+        network: One that ships, ``'x1.0'`` or ``'x1.75'``; an exported file (.onnx); or a config or its file.
         checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
         device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.
@@ -203,8 +145,7 @@ def load_estimator(
     Raises:
         FileNotFoundError: A file does not exist.
         ImportError: What the network needs is not installed.
-        ValueError: The config is no top-down network, the checkpoint does not fit it, the exported file is another
-            one, or there is no such device.
+        ValueError: The config is no top-down network, a file does not fit, or there is no such device.
     """
     network = DEFAULT_NETWORK if network is None else network
     if isinstance(network, str) and network in NETWORKS:

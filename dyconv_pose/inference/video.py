@@ -78,11 +78,8 @@ class VideoReader:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether noticeably less came than the header promised, or much was damaged, once all is read.
-
-        The duration is asked of MP4 alone, whose index knows how long the last frame lasts: elsewhere that may be any
-        time, where nothing moves.
-        """
+        """Whether noticeably less came than the header promised, or much was damaged, once all is read."""
+        # Elsewhere than in MP4 the last frame may last any time, where nothing moves.
         missing = self._seconds - (self._end - self._start) if self._format == 'mov' else 0
         is_short = self._is_short or missing > max(3 / self.rate, self._seconds / 50)
         return self._is_partial or is_short or self._lost > max(3, self.frames_read // 50)
@@ -121,10 +118,9 @@ class CameraReader:
 
 
 class VideoWriter:
-    """Writes frames into an MP4 file (H.264), each shown at its time; the file is made with the first frame.
+    """Writes frames into an MP4 file (H.264), each shown at its time; a ValueError where it cannot be written.
 
-    The first frame sets the video's size, rounded up to even numbers. A ValueError is raised where the file cannot be
-    written.
+    The file is made with the first frame, which sets the video's size, rounded up to even numbers.
     """
 
     def __init__(self, path: Path, rate: Fraction, time_base: Fraction) -> None:
@@ -191,9 +187,7 @@ class Tracker:
         rows = []
         persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
         for keypoints, scores, box, score in persons:
-            if (found := box_of_keypoints(keypoints, scores, size_wh)) is not None:
-                # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
-                center, half = (found[:2] + found[2:]) / 2, (found[2:] - found[:2]) / 2
-                half = np.maximum(half, 0.45 * (box[2:] - box[:2]))
-                rows.append([*np.clip([*(center - half), *(center + half)], 0, [*size_wh] * 2), score])
+            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
+            found = box_of_keypoints(keypoints, scores, size_wh, 0.9 * (box[2:] - box[:2]))
+            rows += [] if found is None else [[*found, score]]
         self._next = Boxes.of(rows)

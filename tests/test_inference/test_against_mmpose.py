@@ -20,7 +20,7 @@ from dyconv_pose.apis.estimator import MMPoseModel
 from dyconv_pose.deploy.runtime import ExportedModel
 from dyconv_pose.engine.speed import use_channels_last
 from dyconv_pose.inference import HeatmapModel
-from dyconv_pose.inference.preprocessing import (
+from dyconv_pose.inference.topdown import (
     TopdownSpec,
     average_with_flipped,
     crop,

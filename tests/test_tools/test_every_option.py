@@ -34,6 +34,7 @@ COMMANDS = {
         '--draw-boxes --heatmaps --show --kpt-thr 0.1 --nms-thr 0.8 --flip-test --device cpu --trust-checkpoint',
         f'CONFIG CHECKPOINT {IMAGE} --out-dir found --whole-image --no-overlays --detect-every 2 --max-frames 2',
         f'model.onnx {IMAGE} --out-dir found --boxes {TRUTH} --backend onnxruntime --no-flip-test',
+        f'{IMAGE} --model x1.0 --person-thr 0.4 --out-dir shipped',
     ],
     'export.py': [
         f'CONFIG CHECKPOINT --out model.onnx --batch 1 --opset 18 --weights float16 --images {IMAGE} '
