@@ -42,8 +42,12 @@ def test_is_its_static_twin_and_a_few_lines(width, operator):
 def test_trains_and_its_checkpoint_is_read(operator, tmp_path, unprinted_config):
     base = COCO / f'family/td-hm_dy-mobilenetv2-x0.5-bneck-{operator}_{TAIL}'
     options = dict(
-        model=dict(backbone=dict(widen_factor=0.25)),
+        model=dict(
+            backbone=dict(widen_factor=0.25),
+            head=dict(stage_out_channels=(16, 16, 16), stage_hidden_channels=((None,), (32,), (32,))),
+        ),
         train_cfg=dict(max_epochs=1, val_interval=1),
+        **dict.fromkeys(('val_cfg', 'val_dataloader', 'val_evaluator')),
         default_hooks=dict(checkpoint=dict(interval=1, save_best=None)),
         work_dir=str(tmp_path / 'run'),
         log_level='ERROR',

@@ -153,7 +153,7 @@ class KernelWarehouse2d(DynamicConv2d):
     def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
         """Assembles each sample's kernel from the cells of all members."""
         weight = self.aggregate(attention, torch.cat([layer.weight for layer in self.members]))
-        return weight, None if self.bias is None else self.bias.expand(len(weight), -1)
+        return weight, None if self.bias is None else self.bias.expand(attention.shape[0], -1)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
         """Convolves with assembled kernels."""

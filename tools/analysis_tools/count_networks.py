@@ -51,8 +51,12 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
 
 
 def _totals(cost: object, architecture: list[str] | None = None) -> dict:
+    from dyconv_pose import layers
+
     named = {} if architecture is None else dict(architecture=architecture)
-    named['dynamic'] = any(layer.type == 'DyConv2d' or 'aggregation' in layer.flops for layer in cost.layers)
+    kinds = [kind for kind in vars(layers).values() if isinstance(kind, type)]
+    kinds = {kind.__name__ for kind in kinds if issubclass(kind, layers.DynamicConv2d)}
+    named['dynamic'] = any(layer.type in kinds for layer in cost.layers)
     parts = {name: cost.part(name) for name in ('backbone', 'head')}
     parts = {name: dict(params=part.params, madds=part.madds) for name, part in parts.items() if part.layers}
     return dict(**named, params=cost.params, madds=cost.madds, **parts)

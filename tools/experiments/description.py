@@ -165,6 +165,7 @@ def recipe_of(config: Config) -> str:
         content['train_cfg'] = {key: value for key, value in loop.items() if key != 'type'} | {'by_epoch': True}
     hooks = config.get('default_hooks') or {}
     content['hooks'] = {key: hooks.get(key) for key in _DECISIVE_HOOKS}
+    content['hooks'] |= {key: hooks[key] for key in ('average',) if key in hooks}
     text = json.dumps(_plain(content), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -44,7 +44,8 @@ def plot_learning_curves(experiment: Experiment, records: Sequence[Mapping], out
             colour = f'C{place if len(experiment.comparisons) > 1 else index}'
             label = f'{network} (n={len(mine)})'
             _draw(axes, [_points(record, panel) for record in mine], colour, '--' if is_old else '-', label)
-        axes.set(xlabel='epoch', title=panel if panel == 'training loss' else f'{panel}, %')
+        unit = 'epoch' if any(record['epochs'] for record in records) else 'iteration'
+        axes.set(xlabel=unit, title=panel if panel == 'training loss' else f'{panel}, %')
         axes.grid(alpha=0.3)
         if panel == 'training loss':
             axes.set_yscale('log')

@@ -10,6 +10,9 @@ from analysis_tools.scalars import read_scalars
 
 from .description import Experiment, Run
 
+#: The metric that is the mean of the persons' object keypoint similarities, which a record then has one by one.
+OKS = 'OKS'
+
 
 def read_records(path: str | Path) -> list[dict]:
     """All records of a results file, in the order in which the runs finished; none where there is no file.
@@ -80,7 +83,14 @@ def append_record(path: str | Path, record: dict) -> None:
         os.fsync(file.fileno())
 
 
-def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, metrics: dict[str, float]) -> dict:
+def make_record(
+    experiment: Experiment,
+    run: Run,
+    recipe: str,
+    work_dir: Path,
+    metrics: dict[str, float],
+    persons: dict[int, float] | None = None,
+) -> dict:
     """Collects what a finished run was and what it scored.
 
     Args:
@@ -89,6 +99,7 @@ def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, m
         recipe: The digest of its config (:func:`~experiments.description.recipe_of`).
         work_dir: Its work directory, with the logs.
         metrics: The scores of its last checkpoint.
+        persons: The OKS of each annotated person by number, where it is recorded.
 
     Returns:
         A dictionary for JSON.
@@ -100,6 +111,7 @@ def make_record(experiment: Experiment, run: Run, recipe: str, work_dir: Path, m
         'config': Path(run.config_file).name,
         'recipe': recipe,
         'metrics': {name: float(value) for name, value in metrics.items()},
+        **({} if persons is None else {'persons': {str(key): round(value, 4) for key, value in persons.items()}}),
         **read_history(work_dir),
         'revision': _revision(),
         'versions': versions(),
@@ -115,7 +127,8 @@ def read_history(work_dir: str | Path) -> dict:
     Returns:
         ``epochs`` and ``iterations`` trained; ``training_seconds`` without evaluation, start and what an interruption
         undid; ``final_loss``, the mean training loss of the last epoch; ``losses``, of every epoch its number, from
-        one on, and mean training loss; ``validations``, of each its ``epoch`` and metrics.
+        one on, and mean training loss; ``validations``, of each its ``epoch`` and metrics. Of a run that counts no
+        epochs, ``epochs`` is 0, and its log lines and iterations stand in their place.
 
     Raises:
         FileNotFoundError: There are no logs.
@@ -134,10 +147,10 @@ def read_history(work_dir: str | Path) -> dict:
     for number, entry in steps.items():
         seconds += entry['time'] * (number - before)
         before = number
-        by_epoch.setdefault(int(entry.get('epoch', 0)), []).append(entry['loss'])
+        by_epoch.setdefault(int(entry.get('epoch', number)), []).append(entry['loss'])
     losses = [[epoch, float(f'{sum(values) / len(values):.5g}')] for epoch, values in sorted(by_epoch.items())]
     return {
-        'epochs': losses[-1][0],
+        'epochs': int(entry.get('epoch', 0)),
         'iterations': before,
         'training_seconds': round(seconds),
         'final_loss': losses[-1][1],

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
 
+import numpy as np
 from analysis_tools.pages.fill import markdown_table
 from scipy import stats
 
 from .description import Experiment, load_experiment
-from .records import read_records
+from .records import OKS, read_records
 
 _LOSS = 'training loss'
 
@@ -69,6 +70,26 @@ def paired_differences(new: Mapping[int, float], old: Mapping[int, float]) -> di
     return {seed: new[seed] - old[seed] for seed in sorted(new.keys() & old.keys())}
 
 
+def paired_similarity(records: Sequence[Mapping], new: str, old: str, draws: int = 10_000) -> Summary | None:
+    """The difference of two networks in OKS, of the same persons by the same seeds; ``None`` where there is none.
+
+    The interval is a bootstrap's: persons and seeds are both drawn anew, with replacement.
+    """
+    persons = [{r['seed']: r['persons'] for r in records if r['network'] == name} for name in (new, old)]
+    seeds = sorted(persons[0].keys() & persons[1].keys())
+    if not seeds:
+        return None
+    names = sorted(persons[0][seeds[0]])
+    values = np.array([[[network[seed][name] for name in names] for seed in seeds] for network in persons])
+    differences = 100 * (values[0] - values[1])  # (seeds, persons)
+    rng, means = np.random.default_rng(0), []
+    for _ in range(draws):
+        rows, columns = (rng.integers(size, size=size) for size in differences.shape)
+        means.append(differences[rows][:, columns].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Summary(differences.size, float(differences.mean()), None, (float(low), float(high)))
+
+
 def network_table(experiment: Experiment, records: Sequence[Mapping], costs: Mapping[str, Mapping] = {}) -> str:
     """Scores of the networks: mean and standard deviation over the seeds.
 
@@ -92,7 +113,10 @@ def network_table(experiment: Experiment, records: Sequence[Mapping], costs: Map
 
 
 def difference_table(experiment: Experiment, records: Sequence[Mapping]) -> str:
-    """Differences of two networks with the same seed, in points: by seed, and their mean with its interval."""
+    """Differences of two networks with the same seed, in points: by seed, and their mean with its interval.
+
+    It is Student's over the seeds, and that of :func:`paired_similarity` for OKS.
+    """
     rows = []
     for new, old in experiment.comparisons:
         differences = {value: _differences(records, new, old, value) for value in (*experiment.metrics, _LOSS)}
@@ -100,7 +124,10 @@ def difference_table(experiment: Experiment, records: Sequence[Mapping]) -> str:
         row = [f'{new} - {old}', len(by_seed), ', '.join(f'{100 * value:+.2f}' for value in by_seed) or '-']
         for value, sample in differences.items():
             factor, form = (1, '+.3f') if value == _LOSS else (100, '+.2f')
-            row.append(summarise([factor * x for x in sample]).with_interval(form) if sample else '-')
+            summary = summarise([factor * x for x in sample]) if sample else None
+            if value == OKS:
+                summary = paired_similarity(records, new, old)
+            row.append(summary.with_interval(form) if summary else '-')
         rows.append(row)
     names = [f'{metric}, points' for metric in experiment.metrics]
     return markdown_table(['difference', 'n', f'{experiment.metrics[0]} by seed', *names, _LOSS], rows)

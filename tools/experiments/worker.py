@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from mmengine.config import Config
+from results_evaluation import ResultsEvaluation
+from worst_cases import persons_of
 
 from dyconv_pose.apis import test, train
 from dyconv_pose.apis.resume import find_resume_point
 
 from .description import Experiment, Run, recipe_of
-from .records import append_record, find_record, make_record, reused_record
+from .records import OKS, append_record, find_record, make_record, reused_record
 
 #: In a run's folder: the recipe that it was begun with, its lock, and the process that holds the lock.
 _RECIPE_FILE, _LOCK_FILE, _HOLDER_FILE = 'recipe.json', 'lock', 'holder'
@@ -88,16 +91,41 @@ def execute(experiment: Experiment, run: Run, work_dir: str | Path, results: str
             return True
         _keep_recipe(folder, run, recipe)
         config.work_dir = str(folder)
-        final = folder / f'epoch_{config.train_cfg.max_epochs}.pth'
+        loop = config.train_cfg
+        final = folder / (f'iter_{loop.max_iters}.pth' if 'max_iters' in loop else f'epoch_{loop.max_epochs}.pth')
         checkpoint = latest_checkpoint(folder)
         if checkpoint != final:
             train(config, resume=str(checkpoint) if checkpoint else False)
         scoring = run.config()
         scoring.work_dir = str(folder / 'score')
-        metrics = test(scoring, final)
+        persons = None
+        if OKS in experiment.metrics:
+            metrics, persons = test_persons(scoring, final)
+        else:
+            metrics = test(scoring, final)
         _check_names(experiment, metrics)
-        append_record(results, make_record(experiment, run, recipe, folder, metrics))
+        append_record(results, make_record(experiment, run, recipe, folder, metrics, persons))
     return True
+
+
+def test_persons(config: Config, checkpoint: Path) -> tuple[dict[str, float], dict[int, float]]:
+    """Scores a checkpoint, by each annotated person too.
+
+    Returns:
+        The metrics, with the mean OKS among them, and the OKS by the number of the annotation.
+
+    Raises:
+        ValueError: As by :func:`dyconv_pose.apis.test`, or COCO's metric is not among the evaluators.
+    """
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    coco = next((one for one in evaluators if one.type == 'CocoMetric'), None)
+    if coco is None:
+        raise ValueError(f'The metric {OKS} needs a CocoMetric in test_evaluator, and the config has none: add one.')
+    coco.outfile_prefix = str(Path(config.work_dir) / 'results')
+    metrics = test(config, checkpoint)
+    evaluation = ResultsEvaluation(coco.ann_file, f'{coco.outfile_prefix}.keypoints.json')
+    persons = {person.annotation['id']: person.similarity for person in persons_of(evaluation)}
+    return metrics | {OKS: sum(persons.values()) / len(persons)}, persons
 
 
 def latest_checkpoint(folder: Path) -> Path | None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dyconv_pose.layers import DCDConv2d, KernelWarehouse2d, ODConv2d, make_dynamic
+from dyconv_pose.layers import CondConv2d, DCDConv2d, DyConv2d, KernelWarehouse2d, ODConv2d, make_dynamic
 
 GEOMETRIES = [
     dict(kernel_size=1),
@@ -26,6 +26,8 @@ OPERATORS = [
     (KernelWarehouse2d, dict(budget=2, temperature=0.25)),
     (KernelWarehouse2d, dict(budget=0.5, temperature=0.0)),
 ]
+#: All operators, for what is tested in networks.
+FAMILY = [(DyConv2d, {}), (CondConv2d, {}), *OPERATORS]
 
 
 def fits(kind, geometry) -> bool:
@@ -89,7 +91,7 @@ def make_network(kind, options) -> nn.Module:
     """A trained network: weights, running statistics and attention are those of a few steps, and tau is another."""
     torch.manual_seed(0)
     network = Block()
-    make_dynamic(network, kind, **{'temperature': 0.5} | options if kind is not DCDConv2d else options)
+    make_dynamic(network, kind, **(options if kind in (CondConv2d, DCDConv2d) else {'temperature': 0.5} | options))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
     for _ in range(3):
         loss = (network(torch.randn(4, 3, 16, 12) + torch.randn(4, 3, 1, 1)) - 1).square().mean()

@@ -1,16 +1,16 @@
-"""The relatives of DyConv2d in a small network: checkpoints, types, formats, graphs, and what is refused."""
+"""DyConv2d and its relatives in a small network: checkpoints, types, formats, graphs, and what is refused."""
 
 import copy
 
 import pytest
 import torch
-from relatives import OPERATORS, Block, make_network
+from relatives import FAMILY, Block, make_network
 from torch.utils.flop_counter import FlopCounterMode
 
-from dyconv_pose.layers import DCDConv2d, DyConv2d, KernelWarehouse2d, ODConv2d, make_dynamic
+from dyconv_pose.layers import CondConv2d, DCDConv2d, DyConv2d, KernelWarehouse2d, ODConv2d, make_dynamic
 
 
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 def test_a_checkpoint_holds_everything_and_tau(kind, options):
     network, x = make_network(kind, options), torch.randn(2, 3, 16, 12)
     twin = Block()
@@ -23,7 +23,7 @@ def test_a_checkpoint_holds_everything_and_tau(kind, options):
     torch.testing.assert_close(copied(x), twin(x))  # a copy shares nothing with its source
 
 
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 @pytest.mark.parametrize('training', [True, False])
 def test_bfloat16_autocast_is_close(kind, options, training):
     network, x = make_network(kind, options).train(training), torch.randn(4, 3, 16, 12)
@@ -34,7 +34,7 @@ def test_bfloat16_autocast_is_close(kind, options, training):
     assert (found.float() - expected).norm() < 0.1 * expected.norm()
 
 
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 def test_channels_last_and_half_types_as_a_whole_network(kind, options):
     network, x = make_network(kind, options), torch.randn(2, 3, 16, 12)
     expected = network(x)
@@ -44,7 +44,7 @@ def test_channels_last_and_half_types_as_a_whole_network(kind, options):
     assert found.dtype == torch.bfloat16 and (found - expected).norm() < 0.1 * expected.norm()
 
 
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 @pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
 def test_a_trace_and_a_count_hold_for_any_batch(kind, options):
     network, x = make_network(kind, options).requires_grad_(False), torch.randn(5, 3, 16, 12)
@@ -60,7 +60,7 @@ def test_a_trace_and_a_count_hold_for_any_batch(kind, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 def test_an_exported_graph_takes_any_batch(kind, options, tmp_path):
     onnxruntime = pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
@@ -76,7 +76,7 @@ def test_an_exported_graph_takes_any_batch(kind, options, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
+@pytest.mark.parametrize(('kind', 'options'), FAMILY, ids=str)
 def test_compiled_equals_eager(kind, options):
     network, x = make_network(kind, options), torch.randn(3, 3, 16, 12)
     torch._dynamo.reset()
@@ -86,7 +86,8 @@ def test_compiled_equals_eager(kind, options):
 
 
 def test_a_checkpoint_of_another_operator_is_refused():
-    state = {kind: make_network(kind, {}).state_dict() for kind in (DyConv2d, ODConv2d, DCDConv2d, KernelWarehouse2d)}
+    kinds = (DyConv2d, CondConv2d, ODConv2d, DCDConv2d, KernelWarehouse2d)
+    state = {kind: make_network(kind, {}).state_dict() for kind in kinds}
     for kind in state:
         network = Block()
         make_dynamic(network, kind)

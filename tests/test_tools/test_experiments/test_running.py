@@ -59,6 +59,25 @@ def test_a_run_is_recorded_once(experiment_file, tmp_path):
     assert len(read_records(results)) == 1
 
 
+@pytest.mark.slow
+def test_a_run_that_counts_iterations_and_persons(tmp_path):
+    options = dict(
+        train_cfg=dict(_delete_=True, type='ResumableIterLoop', max_iters=3, val_interval=3),
+        param_scheduler=[dict(type='LinearLR', begin=0, end=2, start_factor=0.1, by_epoch=False)],
+        log_processor=dict(by_epoch=False),
+        default_hooks=dict(checkpoint=dict(by_epoch=False, interval=2)),
+    )
+    experiment = load_experiment(write_experiment(tmp_path, options=options, metrics=['coco/AP', 'OKS']))
+    run, results = experiment.run('static', 0), tmp_path / 'noise.jsonl'
+    assert execute(experiment, run, tmp_path / 'work', results)
+    (record,) = read_records(results)
+    assert (record['epochs'], record['iterations']) == (0, 3)
+    assert [iteration for iteration, _ in record['losses']] == [1, 2, 3]
+    assert len(record['persons']) == 8  # in four images
+    assert record['metrics']['OKS'] == pytest.approx(sum(record['persons'].values()) / 8, abs=1e-4)
+    assert not execute(experiment, run, tmp_path / 'work', results)
+
+
 def test_a_run_of_another_experiment_is_reused_if_it_is_the_same(tmp_path):
     first = load_experiment(write_experiment(tmp_path))
     (tmp_path / 'other.py').touch()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from experiments.report import paired_differences, summarise
+from experiments.report import paired_differences, paired_similarity, summarise
 from scipy import stats
 
 
@@ -36,3 +36,22 @@ def test_only_seeds_of_both_are_paired():
 def test_mistakes():
     with pytest.raises(ValueError, match='at least one'):
         summarise([])
+
+
+def test_similarities_are_paired_by_person_and_seed():
+    rng, persons = np.random.default_rng(0), [str(number) for number in range(400)]
+    old = {seed: rng.uniform(0, 1, 400) for seed in (0, 1)}  # far more spread than what differs
+    new = {seed: values + rng.normal(0.02, 0.1, 400) for seed, values in old.items()}
+    records = [
+        dict(network=name, seed=seed, persons=dict(zip(persons, values, strict=True)))
+        for name, found in (('new', new), ('old', old | {2: old[0]}))
+        for seed, values in found.items()
+    ]
+    summary, differences = paired_similarity(records, 'new', 'old', 4000), np.array([new[0] - old[0], new[1] - old[1]])
+    assert summary.mean == pytest.approx(100 * differences.mean())
+    low, high = summary.interval
+    assert low < summary.mean < high and summary.excludes_zero
+    # by the persons alone it would be at least that of 800 independent differences
+    assert high - low > 0.95 * 2 * 1.96 * 100 * 0.1 / 800**0.5
+    assert high - low < 4
+    assert paired_similarity(records, 'new', 'neither') is None
