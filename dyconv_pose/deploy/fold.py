@@ -3,12 +3,14 @@
 import copy
 from itertools import pairwise
 
+import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d
+from dyconv_pose.layers.base import scale_and_shift
 
 from .layers import DeployedConv2d
 
@@ -48,16 +50,17 @@ def _fold_within(parent: nn.Module, split: bool) -> None:
     A normalisation follows a convolution if it is the next child of the same module, which is how MMPose's blocks
     and PyTorch's ``nn.Sequential`` are made. One that follows nothing stays, and is right as it is.
     """
+    double = torch.float64
     children = [*parent.named_children(), ('', None)]
     ordered = not isinstance(parent, ConvModule) or parent.order.index('norm') == parent.order.index('conv') + 1
     for (name, child), (next_name, follower) in pairwise(children):
         if not (type(child) in PLAIN_CONVS or (isinstance(child, DynamicConv2d) and child.is_mixture)):
             if not isinstance(child, DynamicConv2d):
                 _fold_within(child, split)
-            elif ordered and _can_fold(child, follower) and (new := child.folded(*_scale_and_shift(follower))):
+            elif ordered and _can_fold(child, follower) and (new := child.folded(*scale_and_shift(follower, double))):
                 parent._modules[name], parent._modules[next_name] = new, nn.Identity()
         elif ordered and _can_fold(child, follower):
-            parent._modules[name] = _deployed(child, split, *_scale_and_shift(follower))
+            parent._modules[name] = _deployed(child, split, *scale_and_shift(follower, double))
             parent._modules[next_name] = nn.Identity()
         else:
             parent._modules[name] = _deployed(child, split)
@@ -68,15 +71,6 @@ def _can_fold(conv: nn.Module, norm: nn.Module | None) -> bool:
     if not isinstance(norm, _BatchNorm) or type(norm).forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
         return False
     return norm.running_mean is not None and norm.num_features == conv.out_channels
-
-
-def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
-    """What a normalisation multiplies with and then adds, (C,) each, in float64."""
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.double()
-    shift = -norm.running_mean.double() * scale
-    return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
 def _deployed(conv: nn.Module, split: bool, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dyconv_pose.layers import DynamicConv2d, Geometry, aggregate
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
 from dyconv_pose.layers.forms import is_single, single
+from dyconv_pose.layers.same_padding import padded
 
 
 class DeployedConv2d(nn.Module):
@@ -35,17 +36,14 @@ class DeployedConv2d(nn.Module):
         static_bias: (C_out,), what is the same for all kernels, or ``None``.
     """
 
-    # What depends on the layer's geometry alone is that of the trained layer.
-    padded = DynamicConv2d.padded
     extra_repr = DynamicConv2d.extra_repr
 
     def __init__(
         self, source: DynamicConv2d, scale: Tensor | None = None, shift: Tensor | None = None, split: bool = False
     ) -> None:
         super().__init__()
-        for name in ('in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups'):
+        for name in (*nn.Conv2d.__constants__, 'num_kernels'):
             setattr(self, name, getattr(source, name))
-        self.padding_mode, self.num_kernels = source.padding_mode, source.num_kernels
         self.attention = copy.deepcopy(source.attention).requires_grad_(False)
         if hasattr(self.attention, 'fold_temperature'):
             self.attention.fold_temperature()
@@ -64,7 +62,7 @@ class DeployedConv2d(nn.Module):
         if x.dim() == 3:
             return self(x.unsqueeze(0)).squeeze(0)
         attention = self.attention(x)  # (B, K)
-        x, geometry = self.padded(x)
+        x, geometry = padded(self, x)
         if is_single(x) and len(x):
             return single(x, self._kernel(attention, geometry), self._bias_of_one(attention), geometry)
         bank = self._scaled(torch.cat([part.to(x.dtype) for part in self.bank]))

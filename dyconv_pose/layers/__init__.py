@@ -1,8 +1,10 @@
 """Dynamic convolution in plain PyTorch: nothing here knows of pose estimation, or needs another package."""
 
+from dyconv_pose.moved import getattr_of
+
 from .base import DynamicConv2d, dynamic_layers
 from .cond_conv import CondConv2d
-from .convert import Conversion, convert_convs, make_dynamic, warm_start_state
+from .convert import Conversion, make_dynamic
 from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
 from .forms import Geometry
@@ -22,9 +24,9 @@ __all__ = [
     'KernelWarehouse2d',
     'ODConv2d',
     'aggregate',
-    'convert_convs',
     'convolve_per_sample',
     'dynamic_layers',
     'make_dynamic',
-    'warm_start_state',
 ]
+
+__getattr__ = getattr_of(__name__)

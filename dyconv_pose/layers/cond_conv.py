@@ -14,13 +14,7 @@ from .dynamic_conv import DyConv2d, pooled
 
 
 class Routing(nn.Module):
-    """CondConv's routing function (section 3 of its paper).
-
-    Args:
-        in_channels: C_in.
-        num_kernels: K.
-        **where: ``device`` and ``dtype`` of the parameters.
-    """
+    """CondConv's routing function (section 3 of its paper)."""
 
     def __init__(self, in_channels: int, num_kernels: int, **where: object) -> None:
         super().__init__()
@@ -41,16 +35,10 @@ class CondConv2d(DyConv2d):
 
     Args:
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
-
-    Attributes:
-        attention: The :class:`Routing` that maps x to pi.
     """
 
-    def build_attention(self, **where: object) -> nn.Module:
-        """Makes the :class:`Routing`."""
-        return Routing(self.in_channels, self.num_kernels, **where)
+    zero_at_start = ('attention.routing.weight',)
 
-    def start_attention(self) -> dict[str, Tensor]:
-        """The routing's state with its weights at zero."""
-        state = self.attention.state_dict()
-        return state | {'routing.weight': torch.zeros_like(state['routing.weight'])}
+    def build_attention(self, **where: object) -> nn.Module:
+        """Makes the :class:`Routing` that maps x to pi."""
+        return Routing(self.in_channels, self.num_kernels, **where)

@@ -30,15 +30,10 @@ class KernelAttention(nn.Module):
     The temperature tau flattens the softmax. Nearly uniform attention early in training lets all K kernels learn
     (section 3.3). It is a buffer, so that a checkpoint carries it, and a schedule may change it at any time.
 
-    Args:
-        in_channels: C_in.
-        num_kernels: K.
-        reduction: C_in divided by the width of the hidden layer.
-        temperature: tau.
-        **where: ``device`` and ``dtype`` of the parameters.
+    Arguments are C_in, K, C_in over the width of the hidden layer, tau, and ``device`` and ``dtype`` of the parameters.
 
     Raises:
-        ValueError: An argument is out of its range.
+        ValueError: One of them is out of its range.
     """
 
     def __init__(
@@ -47,8 +42,7 @@ class KernelAttention(nn.Module):
         super().__init__()
         if reduction < 1:
             raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
-        if not temperature > 0:
-            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+        DynamicConv2d.check_temperature(temperature)
         self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), **where)
         self.excite = nn.Linear(self.squeeze.out_features, num_kernels, **where)
         self.register_buffer('temperature', torch.tensor(float(temperature), **where))
@@ -69,8 +63,7 @@ class KernelAttention(nn.Module):
 
 def pooled(x: Tensor) -> Tensor:
     """Averages features (B, C, H, W) over all places: (B, C)."""
-    # As a sum: the gradient of a mean would be written out in the size of x before it is added. Float16 can't hold
-    # the sum.
+    # As a sum, which float16 can't hold: the gradient of a mean would be written out before it is added.
     if x.requires_grad and x.dtype != torch.float16 and not torch.jit.is_tracing():  # a trace would keep H * W
         return x.sum(dim=(2, 3)) / x.shape[2:].numel()
     return x.mean(dim=(2, 3))
@@ -141,9 +134,6 @@ class DyConv2d(DynamicConv2d):
         reduction: C_in over the attention's hidden width; 4 in the paper.
         temperature: tau, at which training starts; 30 in the paper.
 
-    Attributes:
-        attention: The :class:`KernelAttention` that maps x to pi.
-
     Raises:
         ValueError: An argument is out of its range.
     """
@@ -151,7 +141,7 @@ class DyConv2d(DynamicConv2d):
     aggregate = staticmethod(aggregate)
 
     def build_attention(self, reduction: int = 4, temperature: float = 30.0, **where: object) -> nn.Module:
-        """Makes the :class:`KernelAttention`."""
+        """Makes the :class:`KernelAttention` that maps x to pi."""
         return KernelAttention(self.in_channels, self.num_kernels, reduction, temperature, **where)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
@@ -166,5 +156,4 @@ class DyConv2d(DynamicConv2d):
     def is_mixture(self) -> bool:
         """Whether a subclass has left the mixture, and the convolution with it, as they are."""
         kind = type(self)
-        own = (kind.convolve, kind.forward, kind.padded) == (DyConv2d.convolve, DyConv2d.forward, DyConv2d.padded)
-        return own and self.aggregate is aggregate
+        return (kind.aggregate, kind.convolve, kind.forward) == (aggregate, DyConv2d.convolve, DyConv2d.forward)

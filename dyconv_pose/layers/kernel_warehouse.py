@@ -16,8 +16,6 @@ other one as zero.
 The equations are those of ``modules/kernel_warehouse.py`` in the authors' repository (github.com/OSVAI/KernelWarehouse)
 with kernels cut at every place (``spatial_partition=True``), without the low-rank ``nonlocal_basis_ratio``. Cells are
 drawn as static kernels are, not over the fan-out of all cells.
-
-Shape letters: B batch, C_in and C_out channels, G groups, H and W height and width, k kernel size, and those above.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +30,6 @@ from torch import Tensor, nn
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
-from .od_conv import normalised
 
 
 class ContrastAttention(nn.Module):
@@ -53,7 +50,7 @@ class ContrastAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, m, N)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
+            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
             z = self.excite(h).unflatten(1, self.start.shape)
         attention = z / (z.abs().sum(dim=2, keepdim=True) + 1e-3)
         return torch.lerp(attention, self.start.to(z.dtype).expand_as(z), self.temperature.to(z.dtype))[:, :, :-1]
@@ -62,9 +59,8 @@ class ContrastAttention(nn.Module):
 class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
-    A warm start is exact for a budget of at least 1 and sets tau to 1, at which every cell is a piece of a static
-    kernel. With a smaller budget it is refused: there are fewer cells than pieces. A normalisation that follows is not
-    folded: the layers share their cells, so none can scale its own.
+    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused. A
+    normalisation that follows is not folded: the layers share their cells, so none can scale its own.
 
     Args:
         *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`.
@@ -85,6 +81,7 @@ class KernelWarehouse2d(DynamicConv2d):
     """
 
     kernel_attention = None  # mixtures are of either sign, and each piece of the kernel has its own
+    start_gain = 1.0
 
     def __init__(self, *arguments: object, num_kernels: int = 1, **keywords: object) -> None:
         super().__init__(*arguments, num_kernels=num_kernels, **keywords)
@@ -113,8 +110,8 @@ class KernelWarehouse2d(DynamicConv2d):
                 raise ValueError(f'budget must be a whole number or one over a whole number, got {share}.')
         self.check_temperature(temperature)
         self.options = dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
-        self.warehouses, self.reduction, self.start_temperature = warehouses, reduction, temperature
-        self.budget, self.members = min([budget, *(entry.get('budget', budget) for entry in warehouses)]), ()
+        self.warehouses, self.reduction, self.start_temperature, self.members = warehouses, reduction, temperature, ()
+        self.budget = min([budget, *(entry.get('budget', budget) for entry in warehouses)])
         return nn.Identity()
 
     @staticmethod
@@ -156,11 +153,6 @@ class KernelWarehouse2d(DynamicConv2d):
         bias = None if self.bias is None else self.bias.expand(x.shape[0], -1)
         return convolve_per_sample(x, weight, bias, geometry)
 
-    @property
-    def kernel_shape(self) -> tuple[int, ...]:
-        """(C_out, C_in / G, k, k)."""
-        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-
     def cuts(self, c_out: int, c_in: int) -> tuple[int, int, int]:
         """Into how many pieces a kernel is cut: by place, output channel and input channel."""
         channels_out, channels_in, rows, columns = self.kernel_shape
@@ -184,19 +176,16 @@ class KernelWarehouse2d(DynamicConv2d):
         else:
             super().init_weights()
 
-    def from_static(self, weight: Tensor, bias: Tensor | None = None, *_: object, **__: object) -> dict[str, Tensor]:
-        """As every operator, with tau at 1; there are no kernels that noise could part."""
+    def from_static(self, weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+        """As every operator, with tau at 1."""
         if self.budget < 1:
             raise ValueError('A budget below 1 has fewer cells than static kernels have pieces: set budget=1')
-        if self.members:
-            new = {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
-            return self.state_dict() | new | ({} if bias is None else {'bias': bias[None]})
-        if self.start_temperature != 1:
+        if not self.members and self.start_temperature != 1:
             raise ValueError(f'A warm start is exact at temperature=1, got {self.start_temperature}: leave it out.')
-        return super().from_static(weight, bias)
-
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        pass  # it is
+        state = super().from_static(weight, bias)
+        if self.members:
+            state |= {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
+        return state
 
 
 def _stages(names: Iterable[str]) -> dict[str, str]:

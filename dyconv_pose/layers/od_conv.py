@@ -11,8 +11,6 @@ kernel, and each of the K kernels::
 The equations are those of ``modules/odconv.py`` in the authors' repository (github.com/OSVAI/ODConv), which has no
 bias. A 1x1 kernel has no attention over its one place, a depthwise layer none over output channels, which are its
 input channels, and K = 1 none over kernels.
-
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
 import copy
@@ -24,16 +22,6 @@ from torch import Tensor, nn
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_mixture, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
-
-
-def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-    """Normalises each channel of features (B, C) or (B, C, P); raises ValueError in training if it has one value."""
-    if norm.training and h.numel() == h.shape[1]:
-        raise ValueError(
-            'This operator normalises over the batch within its layers and got one value for each channel: train on 2 '
-            'images per batch or more, or put the network into eval mode.'
-        )
-    return norm(h)
 
 
 class AxisAttention(nn.Linear):
@@ -49,9 +37,7 @@ class AxisAttention(nn.Linear):
 class OmniAttention(nn.Module):
     """Attention along each axis, of which ``sizes`` has the lengths by name (section 3.2 of the paper)."""
 
-    def __init__(
-        self, in_channels: int, sizes: dict[str, int], reduction: float, temperature: float, **where: object
-    ) -> None:
+    def __init__(self, in_channels: int, sizes: dict, reduction: float, temperature: float, **where: object) -> None:
         super().__init__()
         hidden = max(int(in_channels / reduction), 16)
         self.squeeze = nn.Linear(in_channels, hidden, bias=False, **where)
@@ -66,7 +52,7 @@ class OmniAttention(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Maps features (B, C_in, H, W) to kernels (B, K), inputs (B, C_in), outputs (B, C_out), places (B, k * k)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
+            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
             return {axis: layer(h, self.temperature, axis == 'kernels') for axis, layer in self.axes.items()}
 
 
@@ -81,6 +67,8 @@ class ODConv2d(DynamicConv2d):
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts; 30 in the paper, annealed to 1 within ten epochs.
     """
+
+    zero_at_start = tuple(f'attention.axes.{axis}.' for axis in ('inputs', 'outputs', 'places'))
 
     def build_attention(self, reduction: float = 16, temperature: float = 30.0, **where: object) -> nn.Module:
         """Makes the :class:`OmniAttention`."""
@@ -122,14 +110,10 @@ class ODConv2d(DynamicConv2d):
         """Attention over kernels, which K = 1 has none of."""
         return self.attention.axes['kernels'] if self.num_kernels > 1 else None
 
-    def start_attention(self) -> dict[str, Tensor]:
-        """The attention's state with the last layers of its sigmoids at zero."""
-        state = self.attention.state_dict()
-        zeros = [name for name in state if name.startswith('axes.') and not name.startswith('axes.kernels.')]
-        return state | {name: torch.zeros_like(state[name]) for name in zeros}
-
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        found['weight'] = found['weight'] * 2 ** len(self.attention.axes.keys() - {'kernels'})
+    @property
+    def start_gain(self) -> float:
+        """One half for each axis that has sigmoids."""
+        return 0.5 ** len(self.attention.axes.keys() - {'kernels'})
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'ODConv2d':
         """A copy that computes ``scale * y + shift``; the softmax's sum is one, so every bias takes the shift."""

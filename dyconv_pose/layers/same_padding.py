@@ -1,7 +1,9 @@
-"""TensorFlow's padding ``'SAME'``: at stride 2 an even image is padded on its right and lower edge alone."""
+"""Padding by hand: TensorFlow's ``'SAME'``, which pads an even image at stride 2 on its right and lower edge alone."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .forms import Geometry
 
 
 def pad_same(
@@ -20,6 +22,22 @@ def pad_same(
         total = max((-(-size // step) - 1) * step + gap * (k - 1) + 1 - size, 0)
         pads = [total // 2, total - total // 2, *pads]
     return F.pad(x, pads, mode=mode) if any(pads) else x
+
+
+def padded(conv: nn.Module, x: Tensor) -> tuple[Tensor, Geometry]:
+    """Pads x by hand where PyTorch's convolution can't, and returns the convolution that is left."""
+    mode = 'constant' if conv.padding_mode == 'zeros' else conv.padding_mode
+    padding = (0, 0) if conv.padding == 'valid' else conv.padding
+    if padding == 'same':
+        totals = [gap * (k - 1) for gap, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+        if conv.stride == (1, 1) and not any(total % 2 for total in totals):
+            padding = totals[0] // 2, totals[1] // 2
+        else:
+            x, padding = pad_same(x, conv.kernel_size, conv.stride, conv.dilation, mode), (0, 0)
+    if mode != 'constant' and any(padding):
+        x, padding = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), mode=mode), (0, 0)
+    shape = conv.out_channels, conv.in_channels // conv.groups, *conv.kernel_size
+    return x, Geometry(shape, conv.stride, padding, conv.dilation, conv.groups)
 
 
 class Conv2dSame(nn.Conv2d):

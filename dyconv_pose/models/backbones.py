@@ -12,9 +12,8 @@ from mmcv.cnn import ConvModule
 from mmpose.models.backbones import MobileNetV2, MobileNetV3, ResNet
 from mmpose.models.backbones.resnet import BasicBlock
 from mmpose.registry import MODELS
-from torch import nn
 
-from dyconv_pose.layers import Conv2dSame, convert_convs
+from dyconv_pose.layers import Conv2dSame
 
 from .dynamic import DynamicMixin
 
@@ -53,18 +52,11 @@ class PaddedMobileNetV2(MobileNetV2):
             old, settings = self.conv2, dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
             self.conv2 = ConvModule(old.in_channels, last_channels, 1, conv_cfg=self.conv_cfg, **settings)
             self.out_channel = last_channels
-        if padding == 'same':
-            convert_convs(self, _padded_as_tensorflow)
-
-
-def _padded_as_tensorflow(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution with the padding ``'same'``, where that differs from its own."""
-    if conv.stride == (1, 1):
-        return conv
-    settings = dict(stride=conv.stride, dilation=conv.dilation, groups=conv.groups, bias=conv.bias is not None)
-    same = Conv2dSame(conv.in_channels, conv.out_channels, conv.kernel_size, **settings)
-    same.load_state_dict(conv.state_dict())
-    return same
+        for block in self.modules() if padding == 'same' else ():
+            if isinstance(block, ConvModule) and block.stride != (1, 1):
+                old, settings = block.conv, dict(groups=block.groups, bias=block.with_bias)
+                block.conv = Conv2dSame(old.in_channels, old.out_channels, old.kernel_size, old.stride, **settings)
+                block.conv.load_state_dict(old.state_dict())
 
 
 @MODELS.register_module()

@@ -1,5 +1,6 @@
 """Which input sizes a network takes: those that its stride divides."""
 
+import copy
 import math
 from itertools import product
 
@@ -34,23 +35,18 @@ def check_input_size(model: nn.Module) -> None:
 def _stride(backbone: nn.Module, width: int, height: int) -> int:
     """How many rows of the input one of the coarsest feature map stands for."""
     width, height = (-(-size // 64) * 64 for size in (width, height))  # sizes that all take
-    rows = [height]
+    backbone, rows = copy.deepcopy(backbone), [height]
+    backbone.eval()
 
     def note(_module: nn.Module, _inputs: tuple, y: torch.Tensor) -> None:
         if y.dim() == 4 and y.shape[2] * y.shape[3] > 1:  # what is pooled to one place is no feature map
             rows.append(y.shape[2])
 
-    convs = [module for module in backbone.modules() if isinstance(module, (nn.Conv2d, DynamicConv2d))]
-    handles = [conv.register_forward_hook(note) for conv in convs]
-    modes = {module: module.training for module in backbone.modules()}
-    backbone.eval()
+    for module in backbone.modules():
+        if isinstance(module, (nn.Conv2d, DynamicConv2d)):
+            module.register_forward_hook(note)
     try:
         backbone(torch.zeros(1, 3, height, width, device=next(backbone.parameters()).device))
     except (AssertionError, RuntimeError):  # a network of fixed size, such as some transformers
         return 1
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        for handle in handles:
-            handle.remove()
     return height // min(rows)
