@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Dynamic convolution in plain PyTorch: nothing here knows of pose estimation, or needs another package."""
 
 from dyconv_pose.moved import getattr_of
@@ -11,22 +12,5 @@ from .forms import Geometry
 from .kernel_warehouse import KernelWarehouse2d
 from .od_conv import ODConv2d
 from .same_padding import Conv2dSame
-
-__all__ = [
-    'CondConv2d',
-    'Conv2dSame',
-    'Conversion',
-    'DCDConv2d',
-    'DyConv2d',
-    'DynamicConv2d',
-    'Geometry',
-    'KernelAttention',
-    'KernelWarehouse2d',
-    'ODConv2d',
-    'aggregate',
-    'convolve_per_sample',
-    'dynamic_layers',
-    'make_dynamic',
-]
 
 __getattr__ = getattr_of(__name__)

@@ -1,7 +1,6 @@
 """The contract of dynamic convolutions: what every operator shares, and what each one says for itself.
 
-Whatever deals with dynamic layers from outside (conversion, warm start, temperature, attention log, costs, export)
-knows :class:`DynamicConv2d` alone.
+Whatever deals with dynamic layers from outside knows :class:`DynamicConv2d` alone.
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
@@ -127,11 +126,8 @@ class DynamicConv2d(nn.Module):
         """A copy that computes ``scale * y + shift``, (C_out,) each, if the layer is no mixture; by default none."""
 
     def init_weights(self) -> None:
-        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
-
-        The fans are those of one kernel: initialising the five-dimensional bank at once would misread them.
-        """
-        for kernel in self.weight:
+        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero."""
+        for kernel in self.weight:  # the fans of the bank would be others
             nn.init.kaiming_normal_(kernel.data, mode='fan_out', nonlinearity='relu')
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -187,12 +183,9 @@ class DynamicConv2d(nn.Module):
 
     @torch.no_grad()
     def add_noise(self, noise: float) -> None:
-        """Parts kernels that are equal, and would receive equal gradients but for their attention weights.
+        """Parts equal kernels, which would receive equal gradients but for their attention weights.
 
-        The noise is given as a share of the kernels' standard deviation and leaves their mean as it is.
-
-        Raises:
-            ValueError: The noise is negative.
+        The noise is a share of their standard deviation, and leaves their mean; ValueError if it is negative.
         """
         if not noise >= 0:
             raise ValueError(f'noise must not be negative, got {noise}: 0.01 is a hundredth of a kernel.')
@@ -210,12 +203,7 @@ class DynamicConv2d(nn.Module):
         return super()._apply(apply, recurse)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
-        """Loads this layer's state, or that of a static convolution; see :meth:`from_static`.
-
-        Raises:
-            ValueError: The state is that of another operator, of a layer with another K, or of a static one that this
-                cannot start from.
-        """
+        """Loads this layer's state, or that of a static convolution; ValueError for another operator or K."""
         weight, name = state_dict.get(prefix + 'weight'), prefix[:-1] or 'this layer'
         theirs = {key.removeprefix(prefix) for key in state_dict if key.startswith(f'{prefix}attention.')}
         if foreign := sorted(theirs - self.state_dict().keys()):
@@ -240,7 +228,7 @@ class DynamicConv2d(nn.Module):
 
 
 def scale_and_shift(norm: _BatchNorm, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
-    """What a normalisation multiplies with and then adds in evaluation, (C,) each, computed in ``dtype`` if given."""
+    """What a normalisation multiplies with and then adds in evaluation, (C,) each, in its own type or ``dtype``."""
     mean, scale = norm.running_mean.to(dtype=dtype), (norm.running_var.to(dtype=dtype) + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight
     return scale, -mean * scale if norm.bias is None else norm.bias - mean * scale

@@ -15,7 +15,7 @@ from .base import DynamicConv2d, dynamic_layers
 from .dynamic_conv import DyConv2d
 from .same_padding import Conv2dSame
 
-#: Kinds of convolutions: 1x1; one channel per group; all others.
+#: Kinds of convolutions: 1x1, one channel per group, all others.
 KINDS = ('pointwise', 'depthwise', 'dense')
 
 
@@ -53,19 +53,18 @@ def make_dynamic(
 ) -> Conversion:
     """Makes the convolutions of any network dynamic, in place.
 
-    By default all but the first, as in the paper. All other layers keep their names and parameters. Without a warm
-    start, kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or
-    where it has none, by the layer's ``init_weights``.
+    By default all but the first, as in the paper. Other layers keep their names and parameters. Without a warm start,
+    kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or where
+    it has none, by the layer's ``init_weights``.
 
     Args:
         network: The network, changed in place.
         layer: The dynamic layer: a class, the name by which MMEngine's registry has it, or a ``conv_cfg`` such as
             ``dict(type='DyConv2d', num_kernels=4)``.
-        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: what matches one is converted.
-            Where they are given, they decide on the first convolution too.
+        include: Shell-style patterns over layer names, such as ``'layer3.*'``, of what is converted, the first
+            convolution too.
         exclude: Patterns that win over ``include``.
-        kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
-            group) and ``'dense'`` (all others).
+        kinds: Which of :data:`KINDS` may be converted.
         warm_start: Whether every new layer computes what its static one did.
         noise: Of a warm start, as in :meth:`DynamicConv2d.add_noise`, such as 0.01.
         **arguments: The layer's own, such as ``num_kernels=4``.
@@ -169,16 +168,13 @@ def _reasons(
 
 @torch.no_grad()
 def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
-    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel.
-
-    What a subclass computes is seen by running it, at two sizes, of which SAME padding shares one unevenly.
-    """
+    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel."""
     if 'weight' not in conv._parameters or nn.parameter.is_lazy(conv.weight):
         return None  # the kernel is computed from other parameters, or not there yet
     if type(conv) in (nn.Conv2d, Conv2dSame):
         return conv.padding
     possible = {} if conv.weight.is_meta else {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
-    for more in (0, 1):
+    for more in (0, 1):  # what it computes is seen by running it, at two sizes, of which SAME shares one unevenly
         each = zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
         shape = conv.in_channels, *(step * (gap * (k - 1) + 3) + more for step, gap, k in each)
         x = torch.linspace(-9, 9, prod(shape)).sin().view(1, *shape).to(conv.weight)
@@ -195,12 +191,8 @@ def _abridged(names: Sequence[str], limit: int = 6) -> str:
 
 
 def _initialize(network: nn.Module) -> None:
-    """Applies the initialisers of the network's ``init_cfg``, and of its parts', to each kernel of each dynamic layer.
-
-    MMEngine's initialisers know convolutions by class name and read fans off ``weight``; a kernel bank is neither.
-    So each kernel is shown to them as the ``nn.Conv2d`` that it would be. The inner part comes last, as in MMEngine.
-    """
-    for part in network.modules():
+    """Applies the initialisers of the ``init_cfg`` of a network and its parts to each kernel of each dynamic layer."""
+    for part in network.modules():  # the inner part comes last, as in MMEngine
         init_cfg = getattr(part, 'init_cfg', None) or []
         for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
             for _, layer in dynamic_layers(part) if 'Conv2d' in cfg.get('layer', ()) else ():
@@ -208,6 +200,7 @@ def _initialize(network: nn.Module) -> None:
 
 
 def _initialize_layer(layer: DynamicConv2d, cfg: dict) -> None:
+    """Shows each kernel to MMEngine's initialiser as the ``nn.Conv2d`` that it would be: it goes by class and shape."""
     from mmengine.model import initialize
 
     for index, kernel in enumerate(layer.weight):

@@ -8,9 +8,8 @@ latent space, into which Q and out of which P project::
     z       = BN1(Q x)                                   at the place under the kernel's centre
     y       = s (W * x) + P (BN2(Phi z) + z) + b
 
-The equations are those of ``DYModule`` in ``models/imagenet/mobilenetv2_dcd.py`` for 1x1 kernels, and of
-``conv_basic_dy`` in ``models/imagenet/resnet_dcd.py`` for larger ones, in the authors' repository
-(github.com/liyunsheng13/dcd), which have no bias.
+The equations are those of the authors' repository (github.com/liyunsheng13/dcd), which have no bias: of ``DYModule`` in
+``models/imagenet/mobilenetv2_dcd.py`` for 1x1 kernels, of ``conv_basic_dy`` in ``resnet_dcd.py`` for larger ones.
 """
 
 import copy
@@ -52,8 +51,8 @@ class DecompositionAttention(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Maps features (B, C_in, H, W) to scales (B, C_out) and matrices (B, d, d)."""
         halves = [[slice(0, -(-size // 2)), slice(size // 2, size)] for size in x.shape[2:]]  # they share a middle line
-        parts = product(*halves) if self.parts == 4 else [(slice(None), slice(None))]
-        h = self.squeeze(torch.stack([pooled(x[:, :, row, column]) for row, column in parts], dim=2).flatten(1))
+        parts = [x[:, :, row, column] for row, column in product(*halves)] if self.parts == 4 else [x]
+        h = self.squeeze(torch.stack([pooled(part) for part in parts], dim=2).flatten(1))
         h = h * (F.relu6(self.gate(h) + 3) / 3)
         return F.relu6(self.scale(h) + 3) / 3, self.phi(h).unflatten(1, (self.latent, self.latent))
 
@@ -61,9 +60,8 @@ class DecompositionAttention(nn.Module):
 class DCDConv2d(DynamicConv2d):
     """DCD, a drop-in for :class:`torch.nn.Conv2d` without groups and with an odd kernel.
 
-    In training the normalisations see the features, so the terms run as they stand above. In evaluation all is one
-    kernel for each sample. A warm start is exact: P and the scales' layer begin at zero, so that the residual is zero
-    and the scales are one.
+    In training the normalisations see the features, so the terms run as they stand above; in evaluation all is one
+    kernel for each sample. A warm start is exact: the residual begins at zero, and the scales at one.
 
     Args:
         *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`; W is a bank of one.
@@ -95,14 +93,14 @@ class DCDConv2d(DynamicConv2d):
         self.reduce = nn.Linear(self.in_channels, latent, bias=False, **where)  # Q
         self.expand = nn.Linear(latent, self.out_channels, bias=False, **where)  # P
         self.norm1, self.norm2 = nn.BatchNorm1d(latent, **where), nn.BatchNorm1d(latent, **where)
-        for projection in (self.reduce, self.expand):
-            nn.init.kaiming_normal_(projection.weight, mode='fan_out', nonlinearity='relu')
+        nn.init.kaiming_normal_(self.reduce.weight, mode='fan_out', nonlinearity='relu')
+        nn.init.kaiming_normal_(self.expand.weight, mode='fan_out', nonlinearity='relu')
         return DecompositionAttention(self.in_channels, self.out_channels, latent, parts, squeeze, **where)
 
     def convolve(self, x: Tensor, attention: tuple[Tensor, Tensor], geometry: Geometry) -> Tensor:
         """One kernel for each sample in evaluation, the terms one by one in training."""
-        # In a graph for any batch size, a static convolution and its residual are cheaper than large kernels.
-        if not (self.training or (torch.compiler.is_exporting() and self.kernel_size != (1, 1))):
+        is_exported = torch.compiler.is_exporting() and self.kernel_size != (1, 1)  # the terms are cheaper there
+        if not (self.training or is_exported):
             return convolve_per_sample(x, *self.aggregate(attention, self.weight), geometry)
         (scale, phi), g = attention, geometry
         y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]

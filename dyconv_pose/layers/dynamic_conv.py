@@ -72,12 +72,7 @@ def pooled(x: Tensor) -> Tensor:
 def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
     """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
 
-    Args:
-        attention: (B, K).
-        bank: (K, ...), in the type of ``attention``.
-
-    Returns:
-        (B, ...), in the type of both, under autocast too.
+    Of attention (B, K) and a bank (K, ...) it makes (B, ...), all in one type, under autocast too.
     """
     with forms.without_autocast(bank.device.type):
         return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])  # one product, which FLOP counters see

@@ -10,12 +10,10 @@ a layer's kernel::
     y    = W(x) * x + b
 
 start_j is one-hot: the cell that the piece begins as, of the layer's own. tau falls from 1 to 0 while training begins.
-The budget b is N over the number of all pieces. With b = 1 each piece begins as a cell of its own, with b = 1/2 every
-other one as zero.
+The budget b is N over the number of all pieces: with 1 each begins as a cell of its own, with 1/2 every other as zero.
 
 The equations are those of ``modules/kernel_warehouse.py`` in the authors' repository (github.com/OSVAI/KernelWarehouse)
-with kernels cut at every place (``spatial_partition=True``), without the low-rank ``nonlocal_basis_ratio``. Cells are
-drawn as static kernels are, not over the fan-out of all cells.
+with ``spatial_partition=True``, without ``nonlocal_basis_ratio``. Cells are drawn as static kernels are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,16 +57,15 @@ class ContrastAttention(nn.Module):
 class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
-    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused. A
-    normalisation that follows is not folded: the layers share their cells, so none can scale its own.
+    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused.
+    Layers share their cells and cannot scale their own, so that no normalisation is folded into them.
 
     Args:
         *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`.
         budget: b, a whole number or one over a whole number.
-        warehouses: Which layers share their cells: for each warehouse a mapping with ``layers``, patterns over the
-            layers' names such as ``'layer2.*'``, and, where they are to differ, ``budget``, ``cell_in`` and
-            ``cell_out``; the first that matches counts. Other layers share with those of their stage, of which the
-            first block counts to the stage before. Depthwise layers share with depthwise ones alone.
+        warehouses: Which layers share their cells: mappings with ``layers``, patterns over the layers' names such as
+            ``'layer2.*'``, and, where they are to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that
+            matches counts. Other layers share with those of their stage. Depthwise layers share among themselves.
         cell_in: c_in over the largest common divisor of the input channels per group of the layers that share; by
             default b, at most 1.
         cell_out: The same of c_out and the output channels.
@@ -77,7 +74,7 @@ class KernelWarehouse2d(DynamicConv2d):
 
     Attributes:
         weight: The layer's own cells, (N_own, c_out, c_in).
-        members: The layers that share their cells, this one among them, as no parts of it; none before conversion.
+        members: The layers that share their cells, this one among them; none before conversion.
     """
 
     kernel_attention = None  # mixtures are of either sign, and each piece of the kernel has its own
@@ -102,16 +99,16 @@ class KernelWarehouse2d(DynamicConv2d):
             raise ValueError(f'KernelWarehouse2d has no num_kernels, got {self.num_kernels}: set budget.')
         if not reduction > 0:
             raise ValueError(f'reduction must be positive, got {reduction}: the paper uses 16.')
-        for entry in (dict(layers=[], budget=budget), *warehouses):
+        for entry in warehouses:
             if entry.keys() - {'layers', 'budget', 'cell_in', 'cell_out'} or isinstance(entry.get('layers', ''), str):
                 raise ValueError(f'A warehouse has a list of layers, budget, cell_in and cell_out, got {entry}.')
-            share = entry.get('budget', budget)
-            if share <= 0 or (share % 1 and 1 / share % 1):
-                raise ValueError(f'budget must be a whole number or one over a whole number, got {share}.')
+        budgets = [budget, *(entry.get('budget', budget) for entry in warehouses)]
+        if wrong := [share for share in budgets if share <= 0 or (share % 1 and 1 / share % 1)]:
+            raise ValueError(f'budget must be a whole number or one over a whole number, got {wrong[0]}.')
         self.check_temperature(temperature)
         self.options = dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
         self.warehouses, self.reduction, self.start_temperature, self.members = warehouses, reduction, temperature, ()
-        self.budget = min([budget, *(entry.get('budget', budget) for entry in warehouses)])
+        self.budget = min(budgets)  # until the layer has its warehouse
         return nn.Identity()
 
     @staticmethod
@@ -129,8 +126,8 @@ class KernelWarehouse2d(DynamicConv2d):
             entry = next((e for e in layer.warehouses if any(fnmatchcase(name, p) for p in e['layers'])), {})
             key = layer.warehouses.index(entry) if entry else stages[name], layer.groups == layer.in_channels > 1
             shared.setdefault(key, (layer.options | dict(entry), []))[1].append(layer)
-        unused = [entry for n, entry in enumerate(layer.warehouses) if not {(n, True), (n, False)} & shared.keys()]
-        if unused:
+        used = {place for place, _ in shared}
+        if unused := [entry for place, entry in enumerate(layer.warehouses) if place not in used]:
             raise ValueError(f'The layers of a warehouse must be among {list(layers)[:4]}..., got {unused[0]}.')
         for options, members in shared.values():
             _share_cells(tuple(members), options['budget'], options['cell_in'], options['cell_out'])
@@ -189,10 +186,8 @@ class KernelWarehouse2d(DynamicConv2d):
 
 
 def _stages(names: Iterable[str]) -> dict[str, str]:
-    """The stage of each layer: its name up to the first number, such as ``layer2`` of ``layer2.1.conv1``.
-
-    The first block of a stage counts to the one before, as its widths do: ``layer2.0.conv1`` to ``layer1``.
-    """
+    """The stage of each layer: its name up to the first number, such as ``layer2`` of ``layer2.1.conv1``."""
+    # The first block of a stage counts to the one before, as its widths do: layer2.0.conv1 to layer1.
     stages, previous, current = {}, '', ''
     for name in names:
         parts = name.split('.')
@@ -205,34 +200,26 @@ def _stages(names: Iterable[str]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _share_cells(
-    layers: tuple[KernelWarehouse2d, ...], budget: float, cell_in: float | None, cell_out: float | None
-) -> None:
+def _share_cells(layers: tuple, budget: float, cell_in: float | None, cell_out: float | None) -> None:
     """Gives layers their cells, cut from the kernels that they have, and their attention to the cells of all."""
     shapes = [layer.kernel_shape[:2] for layer in layers]
     shares = [min(budget, 1) if share is None else share for share in (cell_out, cell_in)]
     cell = [max(int(gcd(*sizes) * share), 1) for sizes, share in zip(zip(*shapes, strict=True), shares, strict=True)]
     if any(channels % size for shape in shapes for channels, size in zip(shape, cell, strict=True)):
         raise ValueError(f'cell_in and cell_out must cut channels {shapes} evenly, got cells of {cell}: choose 1 / n.')
-    starts = [_start(prod(layer.cuts(*cell)), budget) for layer in layers]
-    num_cells, first = sum(own for _, own in starts), 0
-    for layer, (start, own) in zip(layers, starts, strict=True):
-        kernel = layer.weight[0]
-        start = F.one_hot(torch.where(start < 0, num_cells, first + start), num_cells + 1)
+    starts, num_cells = [], 0
+    for layer in layers:  # for each piece of a kernel the cell that it begins as, -1 for none
+        layer.first_cell, index, share = num_cells, torch.arange(prod(layer.cuts(*cell))), round(1 / min(budget, 1))
+        begins = index % share == index // share % share  # as the authors spread them
+        cells = (begins.cumsum(0) - 1) * max(int(budget), 1)
+        starts.append(torch.where(begins, num_cells + cells, -1))
+        num_cells += int(begins.sum()) * max(int(budget), 1)
+    ends = [layer.first_cell for layer in layers[1:]] + [num_cells]
+    for layer, start, end in zip(layers, starts, ends, strict=True):
+        kernel, is_trained = layer.weight[0], layer.weight.requires_grad
+        start = F.one_hot(torch.where(start < 0, num_cells, start), num_cells + 1)
         attention = ContrastAttention(layer.in_channels, start, layer.reduction, layer.start_temperature)
-        layer.attention = attention.to(kernel).train(layer.training).requires_grad_(layer.weight.requires_grad)
-        cells = torch.randn(own, *cell).to(kernel) * kernel.std(correction=0)
-        layer.weight = nn.Parameter(cells, requires_grad=layer.weight.requires_grad)
-        layer.members, layer.first_cell, layer.budget = layers, first, budget
+        layer.attention = attention.to(kernel).train(layer.training).requires_grad_(is_trained)
+        cells = torch.randn(end - layer.first_cell, *cell).to(kernel) * kernel.std(correction=0)
+        layer.weight, layer.members, layer.budget = nn.Parameter(cells, requires_grad=is_trained), layers, budget
         layer.weight.copy_(layer.cells_of(kernel))
-        first += own
-
-
-def _start(pieces: int, budget: float) -> tuple[Tensor, int]:
-    """For each piece of a kernel which of the layer's cells it begins as, -1 for none (m,), and how many it has."""
-    index = torch.arange(pieces)
-    if budget >= 1:
-        return index * int(budget), pieces * int(budget)
-    share = round(1 / budget)
-    own = index % share == index // share % share  # as the authors spread them
-    return torch.where(own, own.cumsum(0) - 1, -1), int(own.sum())

@@ -9,8 +9,7 @@ kernel, and each of the K kernels::
     y              = W(x) * x + sum_k pi_k b_k
 
 The equations are those of ``modules/odconv.py`` in the authors' repository (github.com/OSVAI/ODConv), which has no
-bias. A 1x1 kernel has no attention over its one place, a depthwise layer none over output channels, which are its
-input channels, and K = 1 none over kernels.
+bias. A 1x1 kernel has no a_p, a depthwise layer, whose output channels are its input channels, no a_o, K = 1 no pi.
 """
 
 import copy
@@ -82,6 +81,7 @@ class ODConv2d(DynamicConv2d):
             sizes['outputs'] = self.out_channels
         if self.kernel_size != (1, 1):
             sizes['places'] = self.kernel_size[0] * self.kernel_size[1]
+        self.start_gain = 0.5 ** len(sizes.keys() - {'kernels'})  # a half for each axis that has sigmoids
         return OmniAttention(self.in_channels, sizes, reduction, temperature, **where)
 
     def aggregate(self, attention: dict[str, Tensor], bank: Tensor) -> Tensor:
@@ -109,11 +109,6 @@ class ODConv2d(DynamicConv2d):
     def kernel_attention(self) -> nn.Module | None:
         """Attention over kernels, which K = 1 has none of."""
         return self.attention.axes['kernels'] if self.num_kernels > 1 else None
-
-    @property
-    def start_gain(self) -> float:
-        """One half for each axis that has sigmoids."""
-        return 0.5 ** len(self.attention.axes.keys() - {'kernels'})
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'ODConv2d':
         """A copy that computes ``scale * y + shift``; the softmax's sum is one, so every bias takes the shift."""

@@ -1,11 +1,11 @@
 """MMPose's MobileNetV2, MobileNetV3 and ResNet, dynamic exactly where the paper's networks are.
 
-The paper's parameter counts say which convolutions are dynamic: all but the stem, MobileNet's last 1x1
-convolution, the fully-connected layers of squeeze-and-excitation, and ResNet's shortcut projections. Of all networks
-``conv_cfg`` is the dynamic layer, by default the paper's, and ``None`` for the static network.
+The paper's parameter counts say which convolutions are dynamic: all but the stem, MobileNet's last 1x1 convolution,
+the layers of squeeze-and-excitation, and ResNet's shortcut projections. Of all networks ``conv_cfg`` is the dynamic
+layer, by default the paper's, and ``None`` for the static network.
 """
 
-from collections.abc import Sequence
+from functools import wraps
 from typing import ClassVar
 
 from mmcv.cnn import ConvModule
@@ -25,29 +25,21 @@ class PaddedMobileNetV2(MobileNetV2):
     """MMPose's ``MobileNetV2`` with two options that networks trained in TensorFlow need.
 
     Args:
-        widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs: Those of MMPose's ``MobileNetV2``.
-        padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: where the stride is 2, on the lower and right edge
-            alone.
+        *args, **kwargs: Those of MMPose's ``MobileNetV2``.
+        padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: at stride 2, on the lower and right edge alone.
         last_channels: Channels of the last feature map; ``None`` for MMPose's 1280 times ``widen_factor``, or 1280.
 
     Raises:
         ValueError: ``padding`` is neither of the two.
     """
 
+    @wraps(MobileNetV2.__init__)  # for its names of arguments
     def __init__(
-        self,
-        widen_factor: float = 1.0,
-        out_indices: Sequence[int] = (7,),
-        frozen_stages: int = -1,
-        conv_cfg: dict | None = None,
-        *args: object,
-        padding: str = 'symmetric',
-        last_channels: int | None = None,
-        **kwargs: object,
+        self, *args: object, padding: str = 'symmetric', last_channels: int | None = None, **kwargs: object
     ) -> None:
         if padding not in ('symmetric', 'same'):
             raise ValueError(f"padding must be 'symmetric' or 'same', got {padding!r}.")
-        super().__init__(widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs)
+        super().__init__(*args, **kwargs)
         if last_channels is not None:
             old, settings = self.conv2, dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
             self.conv2 = ConvModule(old.in_channels, last_channels, 1, conv_cfg=self.conv_cfg, **settings)

@@ -37,8 +37,7 @@ def dynamic(
     """Builds any registered network and makes it dynamic: ``backbone=dict(type='dynamic', network=dict(...), ...)``.
 
     Where the network's ``init_cfg`` names a static checkpoint, it starts by computing what the static network does.
-    Networks with an ``init_weights`` of their own that looks for ``nn.Conv2d``, such as ShuffleNet's and FPN's, do not
-    find the new layers: start those from a static checkpoint.
+    An ``init_weights`` that looks for ``nn.Conv2d``, such as ShuffleNet's and FPN's, does not find the new layers.
 
     Args:
         network: The config of the static network, whose checkpoint keys do not change.
@@ -47,9 +46,6 @@ def dynamic(
         exclude: As there.
         kinds: As there.
         init_cfg: Takes the place of the network's own.
-
-    Raises:
-        ValueError: As in :func:`~dyconv_pose.layers.make_dynamic`.
     """
     built = MODELS.build(network if init_cfg is None else {**network, 'init_cfg': init_cfg})
     make_dynamic(built, conv_cfg, include=include, exclude=exclude, kinds=kinds)
@@ -63,11 +59,8 @@ class DynamicMixin:
     ``dynamic_convs``, patterns over layer names, narrows the class's rule to the convolutions that they match.
     """
 
-    #: The layer where none is named.
     default_conv_cfg: ClassVar[dict | None] = None
-
-    #: Patterns over the names of the convolutions that stay static.
-    static_convs: tuple[str, ...] = ()
+    static_convs: tuple[str, ...] = ()  # patterns over the names of those that stay static
 
     def __init__(self, *args: object, dynamic_convs: Sequence[str] = ('*',), **kwargs: object) -> None:
         given = list(signature(super().__init__).parameters)[: len(args)]  # names of the arguments by position
@@ -87,14 +80,13 @@ class DynamicMixin:
 class WarmStart:
     """Initialises a dynamic network by its trained static twin: ``init_cfg=dict(type='WarmStart', checkpoint=...)``.
 
-    Without noise the network computes exactly what the static one does, as with ``type='Pretrained'``. K equal kernels
-    part slowly, though, while noise parts them from the start, and leaves their mean the static kernel. Other entries
-    of an ``init_cfg`` list would overwrite what is loaded: it is to stand alone.
+    Without noise the network computes exactly what the static one does, as with ``type='Pretrained'``; noise parts the
+    K equal kernels from the start. Other entries of an ``init_cfg`` list would overwrite what is loaded.
 
     Args:
         checkpoint: File or address of the static network's checkpoint.
         prefix: What comes before the names of the network's weights there, such as ``'backbone.'``.
-        noise: Standard deviation of the noise as a share of that of each static kernel; at least 0.
+        noise: Standard deviation of the noise as a share of that of each static kernel.
     """
 
     def __init__(self, checkpoint: str, prefix: str = '', noise: float = 0.01) -> None:

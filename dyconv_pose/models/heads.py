@@ -23,8 +23,8 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
     """Heatmap head of stages, each bilinear upsampling by two and then MobileNetV2-style bottlenecks (section 5.2).
 
     It maps features (B, C_in, H/32, W/32) to heatmaps (B, ``out_channels``, H/4, W/4) with the default three stages.
-    Targets, loss and decoding are ``HeatmapHead``'s. The paper states the stages' output channels, block counts and
-    5x5 depthwise kernels; the hidden widths are reconstructed from its parameter and multiply-add counts.
+    The paper states the stages' output channels, block counts and 5x5 depthwise kernels; the hidden widths are
+    reconstructed from its parameter and multiply-add counts.
 
     Args:
         in_channels: Channels of the backbone's last feature map.
@@ -33,7 +33,7 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for a block
             without an expansion convolution, whose hidden width is its input width.
         kernel_size: Size of the depthwise kernels.
-        conv_cfg: The dynamic layer, such as ``dict(type='DyConv2d', num_kernels=4)``; ``None`` for static blocks.
+        conv_cfg: The dynamic layer; ``None`` for static blocks.
         **kwargs: ``loss``, ``decoder``, ``final_layer`` and ``init_cfg`` of ``HeatmapHead``.
 
     Raises:
@@ -53,16 +53,15 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         **kwargs: object,
     ) -> None:
         if len(stage_out_channels) != len(stage_hidden_channels):
+            found = f'{len(stage_out_channels)} and {len(stage_hidden_channels)}'
             raise ValueError(
-                'stage_out_channels and stage_hidden_channels must have one entry per stage, got '
-                f'{len(stage_out_channels)} and {len(stage_hidden_channels)}.'
+                f'stage_out_channels and stage_hidden_channels must have one entry per stage, got {found}.'
             )
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}: the paper uses 5.')
         # HeatmapHead hands these two sequences to the factory below, one entry per stage.
-        stages = dict(deconv_out_channels=stage_out_channels)
-        stages |= dict(deconv_kernel_sizes=[(kernel_size, hidden) for hidden in stage_hidden_channels])
-        super().__init__(in_channels=in_channels, out_channels=out_channels, conv_cfg=conv_cfg, **stages, **kwargs)
+        sizes = [(kernel_size, hidden) for hidden in stage_hidden_channels]
+        super().__init__(in_channels, out_channels, stage_out_channels, sizes, conv_cfg=conv_cfg, **kwargs)
 
     def _make_deconv_layers(
         self, in_channels: int, layer_out_channels: Sequence[int], layer_kernel_sizes: Sequence[tuple]
@@ -72,9 +71,10 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         for out_channels, (kernel_size, hidden_channels) in zip(layer_out_channels, layer_kernel_sizes, strict=True):
             blocks = [nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False)]
             for hidden in hidden_channels:
-                width, settings = hidden or in_channels, dict(kernel_size=kernel_size, act_cfg=dict(type='ReLU6'))
-                expands = hidden is not None
-                blocks += [InvertedResidual(in_channels, out_channels, width, with_expand_conv=expands, **settings)]
+                settings = dict(
+                    kernel_size=kernel_size, act_cfg=dict(type='ReLU6'), with_expand_conv=hidden is not None
+                )
+                blocks.append(InvertedResidual(in_channels, out_channels, hidden or in_channels, **settings))
                 in_channels = out_channels
             stages.append(nn.Sequential(*blocks))
         return nn.Sequential(*stages)
@@ -102,8 +102,7 @@ class SeparableFPN(BaseModule):
         channels: To how many channels each level but the coarsest is projected, by a 1x1 convolution; the coarsest is
             projected to the last of them.
         out_channels: Channels of the output, at the finest level's size.
-        conv_cfg: The dynamic layer; ``None`` for none.
-        dynamic_convs: Patterns over the names of the convolutions that it takes the place of.
+        conv_cfg: The dynamic layer that takes the place of what ``dynamic_convs`` match; ``None`` for none.
 
     Raises:
         ValueError: ``channels`` is not one shorter than ``in_channels``.
@@ -143,11 +142,9 @@ class SeparableFPN(BaseModule):
 class SeparableHead(DynamicMixin, HeatmapHead):
     """MoveNet's heatmap branch: a separable convolution, a 1x1 convolution and a sigmoid.
 
-    It maps features (B, C_in, H, W) to heatmaps (B, ``out_channels``, H, W) between 0 and 1. Targets, loss and decoding
-    are MMPose's ``HeatmapHead``'s.
-
-    ``conv_cfg`` is the dynamic layer, or ``None``; the last convolution stays static. ``loss``, ``decoder`` and
-    ``init_cfg`` are ``HeatmapHead``'s.
+    It maps features (B, C_in, H, W) to heatmaps (B, ``out_channels``, H, W) between 0 and 1. ``conv_cfg`` is the
+    dynamic layer, or ``None``; the last convolution stays static. ``loss``, ``decoder`` and ``init_cfg`` are
+    ``HeatmapHead``'s.
     """
 
     static_convs = ('conv_layers.3',)

@@ -14,8 +14,7 @@ from dyconv_pose.layers import DynamicConv2d
 def check_input_size(model: nn.Module) -> None:
     """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide.
 
-    At such a size feature maps are rounded up on the way down, and do not fit their targets or one another on the way
-    up. The stride is found by running the backbone on one image of zeros.
+    There feature maps, rounded up on the way down, fit neither their targets nor one another on the way up.
     """
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     if not hasattr(decoder, 'heatmap_size'):
@@ -33,7 +32,7 @@ def check_input_size(model: nn.Module) -> None:
 
 
 def _stride(backbone: nn.Module, width: int, height: int) -> int:
-    """How many rows of the input one of the coarsest feature map stands for."""
+    """How many rows of the input one of the coarsest feature map stands for, found with one image of zeros."""
     width, height = (-(-size // 64) * 64 for size in (width, height))  # sizes that all take
     backbone, rows = copy.deepcopy(backbone), [height]
     backbone.eval()

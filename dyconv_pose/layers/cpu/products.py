@@ -1,9 +1,8 @@
 """Products of matrices sample by sample: on CPUs in float32, large ones by oneDNN.
 
-``torch.bmm`` is MKL's, one call for all samples. PyTorch's convolutions are oneDNN's, which is quicker on
-AMD's processors (``by_channel`` against ``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``; no others
-were measured). Of float32 it multiplies one sample at a time, by the operator that ``torch.compile`` takes for linear
-layers: so each sample of a large product has a call of its own, and small products are ``torch.bmm``'s.
+``torch.bmm`` is MKL's, one call for all samples. oneDNN is quicker on AMD's processors (``by_channel`` against
+``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``; no others were measured), but multiplies one sample
+at a time, by the operator that ``torch.compile`` takes for linear layers.
 """
 
 import torch
