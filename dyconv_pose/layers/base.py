@@ -21,8 +21,8 @@ from .same_padding import padded
 class DynamicConv2d(nn.Module):
     """A 2-D convolution whose kernel is made for each sample from a bank of K kernels; the base class of operators.
 
-    An operator defines :meth:`build_attention`, :meth:`aggregate` and :meth:`convolve`. Subclasses of
-    :class:`~dyconv_pose.layers.DyConv2d`, which defines all three, replace one of them.
+    An operator defines :meth:`build_attention`, :meth:`aggregate` and :meth:`convolve`, or replaces one of those of
+    :class:`~dyconv_pose.layers.DyConv2d`.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode: Those of
@@ -142,13 +142,10 @@ class DynamicConv2d(nn.Module):
 
     @torch.no_grad()
     def from_static(self, weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
-        """The state in which this layer computes what a static convolution does (a warm start).
+        """The state in which this layer computes what a static convolution does; loading that one's state asks for it.
 
-        It holds K copies of ``weight`` (C_out, C_in / G, k, k) and ``bias`` (C_out,), divided by the
-        :attr:`start_gain`. Loading the state of an ``nn.Conv2d`` into the layer does this by itself.
-
-        Raises:
-            ValueError: This operator would compute something else.
+        It holds K copies of ``weight`` (C_out, C_in / G, k, k) and ``bias`` (C_out,), divided by :attr:`start_gain`.
+        ValueError if this operator would compute something else.
         """
         static = {'weight': weight} if bias is None else {'weight': weight, 'bias': bias}
         state = {name: value for name, value in self.state_dict().items() if name not in ('weight', 'bias')}

@@ -21,15 +21,10 @@ KINDS = ('pointwise', 'depthwise', 'dense')
 
 @dataclass(frozen=True)
 class Conversion:
-    """What :func:`make_dynamic` did; ``print`` shows it.
+    """What :func:`make_dynamic` did; ``print`` shows it."""
 
-    Attributes:
-        converted: Names of the layers that are dynamic now, in network order.
-        left: For each convolution that stayed static, by name, the reason.
-    """
-
-    converted: tuple[str, ...]
-    left: dict[str, str]
+    converted: tuple[str, ...]  # names of the layers that are dynamic now, in network order
+    left: dict[str, str]  # for each convolution that stayed static, by name, the reason
 
     def __str__(self) -> str:
         """A line for what was converted, and one for each reason to leave something."""
@@ -59,8 +54,7 @@ def make_dynamic(
 
     Args:
         network: The network, changed in place.
-        layer: The dynamic layer: a class, the name by which MMEngine's registry has it, or a ``conv_cfg`` such as
-            ``dict(type='DyConv2d', num_kernels=4)``.
+        layer: A class, the name by which MMEngine's registry has it, or a ``conv_cfg`` with its ``type`` and arguments.
         include: Shell-style patterns over layer names, such as ``'layer3.*'``, of what is converted, the first
             convolution too.
         exclude: Patterns that win over ``include``.

@@ -35,7 +35,7 @@ def latent_size(in_channels: int, out_channels: int, kernel_size: int) -> tuple[
 
 
 class DecompositionAttention(nn.Module):
-    """What the image says: a scale for each output channel, and Phi. It pools 1 or 4 parts of the image."""
+    """What the image says, pooled in 1 or 4 parts: a scale for each output channel, and Phi."""
 
     def __init__(self, inputs: int, outputs: int, latent: int, parts: int, squeeze: int, **where: object) -> None:
         super().__init__()
@@ -99,7 +99,10 @@ class DCDConv2d(DynamicConv2d):
 
     def convolve(self, x: Tensor, attention: tuple[Tensor, Tensor], geometry: Geometry) -> Tensor:
         """One kernel for each sample in evaluation, the terms one by one in training."""
-        is_exported = torch.compiler.is_exporting() and self.kernel_size != (1, 1)  # the terms are cheaper there
+        is_exported = torch.compiler.is_exporting() and self.kernel_size != (
+            1,
+            1,
+        )  # cheaper than large kernels
         if not (self.training or is_exported):
             return convolve_per_sample(x, *self.aggregate(attention, self.weight), geometry)
         (scale, phi), g = attention, geometry

@@ -30,10 +30,8 @@ class KernelAttention(nn.Module):
     The temperature tau flattens the softmax. Nearly uniform attention early in training lets all K kernels learn
     (section 3.3). It is a buffer, so that a checkpoint carries it, and a schedule may change it at any time.
 
-    Arguments are C_in, K, C_in over the width of the hidden layer, tau, and ``device`` and ``dtype`` of the parameters.
-
-    Raises:
-        ValueError: One of them is out of its range.
+    Arguments are C_in, K, C_in over the width of the hidden layer, tau, and ``device`` and ``dtype`` of the parameters;
+    one that is out of its range raises a ValueError.
     """
 
     def __init__(
@@ -81,14 +79,8 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
 def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Convolves sample b of x with kernel b, and adds bias b.
 
-    Args:
-        x: (B, C_in, H, W).
-        weight: (B, C_out, C_in / G, k, k).
-        bias: (B, C_out) or ``None``.
-        geometry: Stride, padding, dilation and groups.
-
-    Returns:
-        (B, C_out, H_out, W_out).
+    Of x (B, C_in, H, W), ``weight`` (B, C_out, C_in / G, k, k) and ``bias`` (B, C_out), or ``None``, it makes
+    (B, C_out, H_out, W_out).
     """
     form, g = forms.choose_form(x, geometry, is_mixture=False), geometry
     if form in ('single', 'product'):
@@ -102,15 +94,8 @@ def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry
 def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``, in the form that suits it best.
 
-    Args:
-        x: (B, C_in, H, W).
-        attention: (B, K).
-        bank: (K, C_out, C_in / G, k, k).
-        bias: (K, C_out), mixed as the kernels are, or ``None``.
-        geometry: Stride, padding, dilation and groups.
-
-    Returns:
-        (B, C_out, H_out, W_out), in the type of x or of autocast.
+    Of x (B, C_in, H, W), attention (B, K), a bank (K, C_out, C_in / G, k, k) and a bias (K, C_out), which is mixed too,
+    or ``None``, it makes (B, C_out, H_out, W_out), in the type of x or of autocast.
     """
     form, attention = forms.choose_form(x, geometry), attention.to(bank.dtype)
     if form == 'branches':
@@ -128,9 +113,6 @@ class DyConv2d(DynamicConv2d):
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
         reduction: C_in over the attention's hidden width; 4 in the paper.
         temperature: tau, at which training starts; 30 in the paper.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
 
     aggregate = staticmethod(aggregate)

@@ -26,14 +26,9 @@ FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
 
 @dataclass(frozen=True)
 class Geometry:
-    """All of a convolution but the values of its kernel.
+    """All of a convolution but the values of its kernel, as ``F.conv2d`` takes it, vertical before horizontal."""
 
-    Attributes:
-        kernel_shape: (C_out, C_in / G, k, k).
-        stride, padding, dilation, groups: As ``F.conv2d`` takes them, vertical before horizontal.
-    """
-
-    kernel_shape: Sequence[int]
+    kernel_shape: Sequence[int]  # (C_out, C_in / G, k, k)
     stride: Sequence[int]
     padding: Sequence[int]
     dilation: Sequence[int]

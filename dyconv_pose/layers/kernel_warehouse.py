@@ -66,9 +66,8 @@ class KernelWarehouse2d(DynamicConv2d):
         warehouses: Which layers share their cells: mappings with ``layers``, patterns over the layers' names such as
             ``'layer2.*'``, and, where they are to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that
             matches counts. Other layers share with those of their stage. Depthwise layers share among themselves.
-        cell_in: c_in over the largest common divisor of the input channels per group of the layers that share; by
-            default b, at most 1.
-        cell_out: The same of c_out and the output channels.
+        cell_in: c_in over the largest common divisor of the sharing layers' C_in / G; by default b, at most 1.
+        cell_out: The same of c_out and C_out.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts, between 0 and 1.
 
@@ -133,7 +132,7 @@ class KernelWarehouse2d(DynamicConv2d):
             _share_cells(tuple(members), options['budget'], options['cell_in'], options['cell_out'])
 
     def forward(self, x: Tensor) -> Tensor:
-        """As any dynamic convolution; ValueError where the layer is not part of a converted network."""
+        """As any dynamic convolution, in a converted network."""
         if not self.members:
             raise ValueError('KernelWarehouse2d shares cells with other layers: build it by make_dynamic(network)')
         return super().forward(x)

@@ -58,8 +58,8 @@ class OmniAttention(nn.Module):
 class ODConv2d(DynamicConv2d):
     """ODConv, a drop-in for :class:`torch.nn.Conv2d`.
 
-    A warm start is exact: the last layers of the sigmoids begin at zero, where each sigmoid is one half, and the K
-    copies of the static kernel are doubled for each. The softmax stays as it is drawn, which lets the copies part.
+    A warm start is exact: each sigmoid begins at one half, and the K copies of the static kernel are doubled for each.
+    The softmax stays as it is drawn, which lets the copies part.
 
     Args:
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.

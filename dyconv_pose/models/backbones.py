@@ -28,9 +28,6 @@ class PaddedMobileNetV2(MobileNetV2):
         *args, **kwargs: Those of MMPose's ``MobileNetV2``.
         padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: at stride 2, on the lower and right edge alone.
         last_channels: Channels of the last feature map; ``None`` for MMPose's 1280 times ``widen_factor``, or 1280.
-
-    Raises:
-        ValueError: ``padding`` is neither of the two.
     """
 
     @wraps(MobileNetV2.__init__)  # for its names of arguments
@@ -67,8 +64,7 @@ class DyMobileNetV2(DynamicMixin, PaddedMobileNetV2):
 class DyMobileNetV3(DynamicMixin, MobileNetV3):
     """MobileNetV3 whose inverted residual blocks are dynamic, squeeze-and-excitation excepted.
 
-    ``arch='small-s16'`` is ``'small'`` without its last stage, for inputs so small that a feature map at stride 32
-    has too few cells to locate a joint; its output is (B, 48, H/16, W/16).
+    ``arch='small-s16'`` is ``'small'`` without its last stage, for small inputs; its output is (B, 48, H/16, W/16).
 
     Maps (B, 3, H, W) to, by default, one feature map (B, 96, H/32, W/32), or (B, 160, H/32, W/32) for ``arch='big'``.
     Arguments are those of MMPose's ``MobileNetV3``.

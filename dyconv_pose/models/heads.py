@@ -53,10 +53,8 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         **kwargs: object,
     ) -> None:
         if len(stage_out_channels) != len(stage_hidden_channels):
-            found = f'{len(stage_out_channels)} and {len(stage_hidden_channels)}'
-            raise ValueError(
-                f'stage_out_channels and stage_hidden_channels must have one entry per stage, got {found}.'
-            )
+            lengths = f'{len(stage_out_channels)} and {len(stage_hidden_channels)}'
+            raise ValueError(f'stage_out_channels and stage_hidden_channels need one entry per stage, got {lengths}.')
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}: the paper uses 5.')
         # HeatmapHead hands these two sequences to the factory below, one entry per stage.
@@ -71,9 +69,7 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
         for out_channels, (kernel_size, hidden_channels) in zip(layer_out_channels, layer_kernel_sizes, strict=True):
             blocks = [nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False)]
             for hidden in hidden_channels:
-                settings = dict(
-                    kernel_size=kernel_size, act_cfg=dict(type='ReLU6'), with_expand_conv=hidden is not None
-                )
+                settings = dict(kernel_size=kernel_size, act_cfg=dict(type='ReLU6'), with_expand_conv=bool(hidden))
                 blocks.append(InvertedResidual(in_channels, out_channels, hidden or in_channels, **settings))
                 in_channels = out_channels
             stages.append(nn.Sequential(*blocks))

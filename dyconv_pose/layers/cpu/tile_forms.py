@@ -158,5 +158,4 @@ def _positions(x: Tensor) -> Tensor:
     return x.flatten(2)
 
 
-#: The ways to cut, by name.
 TILINGS = {'by_sample': SampleTiles, 'by_channel': ChannelTiles}

@@ -24,9 +24,8 @@ def convolve_in_tiles(
 ) -> Tensor:
     """As ``convolve_mixture``, for B > 0, attention in the bank's type and a mixed bias (B, C_out).
 
-    The bank is mixed in its own type, then used in that of x, or of autocast. ``form`` is a key of
-    :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`; ``'by_channel'`` needs G = 1. The output is in the memory format
-    of x.
+    The bank is mixed in its own type, then used in that of x, or of autocast. ``form`` is a key of ``TILINGS``;
+    ``'by_channel'`` needs G = 1. The output is in the memory format of x.
     """
     g, layout = geometry, memory_format(x)
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
