@@ -34,8 +34,7 @@ class DynamicConv2d(nn.Module):
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
         bias: (K, C_out), or ``None``.
-        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K), or to what else
-            :meth:`convolve` takes.
+        attention: Maps x (B, C_in, H, W) to attention weights (B, K), or to what else :meth:`convolve` takes.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -43,8 +42,7 @@ class DynamicConv2d(nn.Module):
 
     transposed = False  # read by MMCV's ConvModule, as of any convolution
 
-    #: Whether kernels are ``sum_k attention[b, k] * weight[k]`` and all else is a convolution with them. If not, the
-    #: operator is deployed as it is.
+    #: Whether kernels are ``sum_k attention[b, k] * weight[k]`` and all else a convolution; others deploy as they are.
     is_mixture = False
 
     #: Beginnings of the names in the layer's state that are zero at a warm start; all others stay as they are.

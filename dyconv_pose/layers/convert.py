@@ -1,7 +1,4 @@
-"""Makes a built network dynamic, by a rule over its convolutions' names and kinds.
-
-OpenMMLab's registry and initialisers are imported where a name or a network of its kind is met, and so is there.
-"""
+"""Makes a built network dynamic, by a rule over its convolutions; MMEngine is imported where its names are met."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +69,9 @@ def make_dynamic(
     """
     if noise and not warm_start:
         raise ValueError(f'noise belongs to a warm start, got noise={noise}: set warm_start=True.')
-    if isinstance(layer, (str, Mapping)):
-        layer, arguments = _registered(layer, arguments)
+    if isinstance(layer, Mapping):
+        arguments, layer = {name: value for name, value in layer.items() if name != 'type'} | arguments, layer['type']
+    layer = _registered(layer) if isinstance(layer, str) else layer
     reasons = _reasons(network, layer, include, exclude, kinds)
     converted = tuple(name for name, reason in reasons.items() if not reason)
     made: dict[nn.Conv2d, DynamicConv2d] = {}
@@ -104,17 +102,14 @@ def kind_of(conv: nn.Conv2d) -> str:
     return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
 
 
-def _registered(layer: str | Mapping, arguments: dict) -> tuple[type, dict]:
-    """The class that a registered name or a ``conv_cfg`` stands for, and its arguments."""
+def _registered(name: str) -> type[DynamicConv2d]:
     from mmengine.registry import MODELS
 
-    config = {'type': layer} if isinstance(layer, str) else dict(layer)
-    name = config.pop('type')
     with MODELS.switch_scope_and_registry(None) as registry:
-        found = registry.get(name) if isinstance(name, str) else name
+        found = registry.get(name)
     if found is None:
         raise KeyError(f'The layer must be registered in MMEngine, got "{name}": import dyconv_pose.registration.')
-    return found, {**config, **arguments}
+    return found
 
 
 def _reasons(

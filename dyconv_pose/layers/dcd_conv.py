@@ -60,11 +60,11 @@ class DecompositionAttention(nn.Module):
 class DCDConv2d(DynamicConv2d):
     """DCD, a drop-in for :class:`torch.nn.Conv2d` without groups and with an odd kernel.
 
-    In training the normalisations see the features, so the terms run as they stand above; in evaluation all is one
-    kernel for each sample. A warm start is exact: the residual begins at zero, and the scales at one.
+    In training the terms run as they stand above, in evaluation all is one kernel for each sample. A warm start is
+    exact: the residual begins at zero, and the scales at one.
 
     Args:
-        *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`; W is a bank of one.
+        *arguments: ``nn.Conv2d``'s; W is a bank of one.
         squeeze: By what the attention's hidden layer is narrower than its input or Phi; 16 in the authors' training.
     """
 
@@ -99,10 +99,7 @@ class DCDConv2d(DynamicConv2d):
 
     def convolve(self, x: Tensor, attention: tuple[Tensor, Tensor], geometry: Geometry) -> Tensor:
         """One kernel for each sample in evaluation, the terms one by one in training."""
-        is_exported = torch.compiler.is_exporting() and self.kernel_size != (
-            1,
-            1,
-        )  # cheaper than large kernels
+        is_exported = torch.compiler.is_exporting() and self.kernel_size != (1, 1)  # large kernels cost more there
         if not (self.training or is_exported):
             return convolve_per_sample(x, *self.aggregate(attention, self.weight), geometry)
         (scale, phi), g = attention, geometry

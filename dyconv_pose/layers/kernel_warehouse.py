@@ -57,23 +57,21 @@ class ContrastAttention(nn.Module):
 class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
-    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused.
-    Layers share their cells and cannot scale their own, so that no normalisation is folded into them.
+    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused. No
+    normalisation is folded: layers share their cells and cannot scale their own.
 
     Args:
-        *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`.
+        *arguments: ``nn.Conv2d``'s.
         budget: b, a whole number or one over a whole number.
-        warehouses: Which layers share their cells: mappings with ``layers``, patterns over the layers' names such as
-            ``'layer2.*'``, and, where they are to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that
-            matches counts. Other layers share with those of their stage. Depthwise layers share among themselves.
+        warehouses: Which layers share their cells: mappings with ``layers``, patterns over names, and, where they are
+            to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that matches counts. Other layers share with
+            those of their stage. Depthwise layers share among themselves.
         cell_in: c_in over the largest common divisor of the sharing layers' C_in / G; by default b, at most 1.
         cell_out: The same of c_out and C_out.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts, between 0 and 1.
 
-    Attributes:
-        weight: The layer's own cells, (N_own, c_out, c_in).
-        members: The layers that share their cells, this one among them; none before conversion.
+    Once converted, ``weight`` are the layer's own cells (N_own, c_out, c_in), ``members`` the layers that share theirs.
     """
 
     kernel_attention = None  # mixtures are of either sign, and each piece of the kernel has its own

@@ -28,10 +28,7 @@ def padded(conv: nn.Module, x: Tensor) -> tuple[Tensor, Geometry]:
 
 
 class Conv2dSame(nn.Conv2d):
-    """``nn.Conv2d`` with TensorFlow's padding ``'SAME'`` at any stride, and the same arguments and parameters.
-
-    A number as ``padding`` is not followed: MMCV's ``ConvModule`` always gives one.
-    """
+    """``nn.Conv2d`` with padding ``'SAME'`` at any stride; the number that MMCV's ConvModule gives is not followed."""
 
     def __init__(
         self,

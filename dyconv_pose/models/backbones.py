@@ -52,8 +52,7 @@ class PaddedMobileNetV2(MobileNetV2):
 class DyMobileNetV2(DynamicMixin, PaddedMobileNetV2):
     """MobileNetV2 whose inverted residual blocks are dynamic.
 
-    Maps (B, 3, H, W) to, by default, one feature map (B, 1280, H/32, W/32). Arguments are those of
-    :class:`PaddedMobileNetV2`; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
+    Maps (B, 3, H, W) to, by default, one feature map (B, 1280, H/32, W/32); the paper uses ``widen_factor`` 0.35 to 1.
     """
 
     default_conv_cfg = PAPER_CONV_CFG

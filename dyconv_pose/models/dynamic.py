@@ -1,7 +1,4 @@
-"""Dynamic layers in MMPose's networks: built static, then converted, so that nothing of a network is copied.
-
-MMPose's own construction, ``forward`` and checkpoint keys stay as they are.
-"""
+"""Dynamic layers in MMPose's networks: built static, then converted, so that nothing of a network is copied."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -55,8 +52,8 @@ def dynamic(
 class DynamicMixin:
     """Gives a network of MMPose the arguments ``conv_cfg`` and ``dynamic_convs``, both by name.
 
-    ``conv_cfg`` is the layer that takes the place of its convolutions, and ``None`` the static network itself.
-    ``dynamic_convs``, patterns over layer names, narrows the class's rule to the convolutions that they match.
+    ``conv_cfg`` is the layer that takes the place of its convolutions, ``None`` the static network itself;
+    ``dynamic_convs``, patterns over layer names, narrows the class's rule.
     """
 
     default_conv_cfg: ClassVar[dict | None] = None

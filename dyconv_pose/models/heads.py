@@ -1,7 +1,4 @@
-"""Necks and heads: the light head of the paper's type B networks, MoveNet's pyramid and branch, a classifier's neck.
-
-A separable convolution is a depthwise 3x3 convolution and a 1x1 convolution after it, without normalisation.
-"""
+"""Necks and heads: the light head of the paper's type B networks, MoveNet's pyramid and branch, a classifier's neck."""
 
 from collections.abc import Sequence
 
@@ -23,21 +20,17 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
     """Heatmap head of stages, each bilinear upsampling by two and then MobileNetV2-style bottlenecks (section 5.2).
 
     It maps features (B, C_in, H/32, W/32) to heatmaps (B, ``out_channels``, H/4, W/4) with the default three stages.
-    The paper states the stages' output channels, block counts and 5x5 depthwise kernels; the hidden widths are
-    reconstructed from its parameter and multiply-add counts.
+    The paper states all but the hidden widths, which are reconstructed from its parameters and multiply-adds.
 
     Args:
         in_channels: Channels of the backbone's last feature map.
         out_channels: Number of keypoints.
         stage_out_channels: Output channels of each stage.
-        stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for a block
-            without an expansion convolution, whose hidden width is its input width.
+        stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for one without an
+            expansion convolution.
         kernel_size: Size of the depthwise kernels.
         conv_cfg: The dynamic layer; ``None`` for static blocks.
         **kwargs: ``loss``, ``decoder``, ``final_layer`` and ``init_cfg`` of ``HeatmapHead``.
-
-    Raises:
-        ValueError: The two stage lists differ in length, or ``kernel_size`` is even.
     """
 
     static_convs = ('final_layer',)
@@ -99,9 +92,6 @@ class SeparableFPN(BaseModule):
             projected to the last of them.
         out_channels: Channels of the output, at the finest level's size.
         conv_cfg: The dynamic layer that takes the place of what ``dynamic_convs`` match; ``None`` for none.
-
-    Raises:
-        ValueError: ``channels`` is not one shorter than ``in_channels``.
     """
 
     def __init__(

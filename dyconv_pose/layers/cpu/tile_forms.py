@@ -36,8 +36,8 @@ class SampleTiles:
     In channels_last a large sample is convolved where it lies, while small ones share a call. In the usual format every
     call reorders its features, so all samples share one. Dense layers, whose calls are long, take samples one by one.
 
-    Iterated over, it yields the samples of each tile, and where the kernels stand in a flattened bank (K, C_out * N).
-    :meth:`backward` fills ``x_grad``, the gradient of x (B, C_in, H, W).
+    It yields each tile's samples, and where its kernels stand in a flattened bank (K, C_out * N). :meth:`backward`
+    fills ``x_grad``, the gradient of x (B, C_in, H, W).
     """
 
     def __init__(self, x: Tensor, geometry: Geometry) -> None:

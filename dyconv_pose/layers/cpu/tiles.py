@@ -5,7 +5,7 @@ far from the processor; for the last layers of a ResNet that takes longer than t
 them, some samples' or some output channels', exists at a time: mixed, used, and overwritten by the next. The backward
 pass mixes them again. Either pass is one operator of PyTorch, so ``torch.compile`` takes it whole.
 
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+Shape letters are those of :mod:`~dyconv_pose.layers.forms`.
 """
 
 from dataclasses import replace
