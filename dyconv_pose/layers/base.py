@@ -35,9 +35,6 @@ class DynamicConv2d(nn.Module):
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
         bias: (K, C_out), or ``None``.
         attention: Maps x (B, C_in, H, W) to attention weights (B, K), or to what else :meth:`convolve` takes.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
 
     transposed = False  # read by MMCV's ConvModule, as of any convolution

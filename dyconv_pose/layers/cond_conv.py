@@ -31,9 +31,6 @@ class CondConv2d(DyConv2d):
 
     A warm start is exact: the weights of the routing begin at zero, so that pi is the same for every image, and the K
     copies of the static kernel are divided by its sum. The routing's biases, as they are drawn, let the copies part.
-
-    Args:
-        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
     """
 
     zero_at_start = ('attention.routing.weight',)

@@ -16,11 +16,8 @@ from torch import Tensor
 
 from .cpu import products
 
-#: ``single``: a batch of one (or none) is an ordinary convolution.
-#: ``product``: a matrix product for each sample.
-#: ``grouped``: one convolution with B * G groups.
-#: ``by_sample`` and ``by_channel``: in tiles, as one operator; see :mod:`~dyconv_pose.layers.cpu.tiles`.
-#: ``branches``: the mixture of the outputs of K static convolutions.
+#: An ordinary convolution, for a batch of one (or none); a matrix product for each sample; one convolution with B * G
+#: groups; in two kinds of tiles (see :mod:`~dyconv_pose.layers.cpu.tiles`); the mixture of K static convolutions.
 FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
 
 

@@ -1,8 +1,7 @@
 """KernelWarehouse (Li and Yao, ICML 2024): kernels assembled from cells that the layers of a stage share.
 
-The kernels of all layers of a warehouse are cut into pieces of one size, (c_out, c_in) at one place of the kernel. Each
-layer owns some of the warehouse's N cells and sees all of them. The image mixes them anew for each of the m pieces of
-a layer's kernel::
+The kernels of all layers of a warehouse are cut into pieces (c_out, c_in) at one place of the kernel. Each layer owns
+some of the warehouse's N cells. The image mixes all of them anew for each of the m pieces of a layer's kernel::
 
     z    = FC(ReLU(BN(FC(average pool(x)))))                 m times N + 1 numbers
     a_j  = tau start_j + (1 - tau) z_j / (sum_n |z_jn| + 0.001)

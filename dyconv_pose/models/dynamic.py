@@ -77,8 +77,8 @@ class DynamicMixin:
 class WarmStart:
     """Initialises a dynamic network by its trained static twin: ``init_cfg=dict(type='WarmStart', checkpoint=...)``.
 
-    Without noise the network computes exactly what the static one does, as with ``type='Pretrained'``; noise parts the
-    K equal kernels from the start. Other entries of an ``init_cfg`` list would overwrite what is loaded.
+    Without noise the network computes what the static one does, as with ``type='Pretrained'``; noise parts the K equal
+    kernels from the start. Other entries of an ``init_cfg`` list would overwrite what is loaded.
 
     Args:
         checkpoint: File or address of the static network's checkpoint.

@@ -129,8 +129,7 @@ class SeparableHead(DynamicMixin, HeatmapHead):
     """MoveNet's heatmap branch: a separable convolution, a 1x1 convolution and a sigmoid.
 
     It maps features (B, C_in, H, W) to heatmaps (B, ``out_channels``, H, W) between 0 and 1. ``conv_cfg`` is the
-    dynamic layer, or ``None``; the last convolution stays static. ``loss``, ``decoder`` and ``init_cfg`` are
-    ``HeatmapHead``'s.
+    dynamic layer, or ``None``; the last convolution stays static. The rest is ``HeatmapHead``'s.
     """
 
     static_convs = ('conv_layers.3',)

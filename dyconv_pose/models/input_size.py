@@ -1,4 +1,4 @@
-"""Which input sizes a network takes: those that its stride divides."""
+"""Which input sizes a network takes: those that its stride divides, where feature maps fit on the way up again."""
 
 import copy
 import math
@@ -12,10 +12,7 @@ from dyconv_pose.layers import DynamicConv2d
 
 @torch.no_grad()
 def check_input_size(model: nn.Module) -> None:
-    """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide.
-
-    There feature maps, rounded up on the way down, fit neither their targets nor one another on the way up.
-    """
+    """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide."""
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     if not hasattr(decoder, 'heatmap_size'):
         return

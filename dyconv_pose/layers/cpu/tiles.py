@@ -78,14 +78,8 @@ def _empty_output(x: Tensor, geometry: Geometry) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
-@convolve_tiled.register_fake
-def _(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
-    return _empty_output(x, Geometry(bank.shape[1:], *arguments[:-1]))
-
-
-@_backward.register_fake
-def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.empty_like(x), torch.empty_like(attention), torch.empty_like(bank)
+convolve_tiled.register_fake(lambda x, _, bank, *parts: _empty_output(x, Geometry(bank.shape[1:], *parts[:-1])))
+_backward.register_fake(lambda grad, *inputs: tuple(torch.empty_like(tensor) for tensor in inputs[:3]))
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
