@@ -24,7 +24,7 @@ $(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.t
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(INSTALLED) ## Train a small dynamic network, score it, draw its poses (several minutes on two cores)
+demo: $(INSTALLED) ## Skeletons on photographs; then train a small dynamic network and score it (several minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/demo.sh
 
 test: $(INSTALLED) ## Run the quick tests

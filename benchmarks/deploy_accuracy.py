@@ -20,13 +20,14 @@ from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import load_exported
 from dyconv_pose.deploy.export import export_onnx
-from dyconv_pose.deploy.fold import to_deploy
-from dyconv_pose.deploy.layers import DeployedConv2d
+from dyconv_pose.deploy.fold import DeployedConv2d, to_deploy
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.deploy.storage import STORAGES, store_bank
 from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
-from dyconv_pose.inference.coco import CocoBoxes, coco_results, write_results
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.results import coco_results
+from dyconv_pose.inference.run import write_results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # for the scoring of results
 from results_evaluation import ResultsEvaluation

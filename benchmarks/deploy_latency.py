@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy.export import write_onnx
 from dyconv_pose.deploy.fold import PURPOSES, to_deploy
-from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, ExportedNetwork, open_session, read_exported
+from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, open_session, read_exported
 from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 
@@ -141,9 +142,8 @@ def measure_all(paths: dict[tuple[str, str], Path], args: argparse.Namespace) ->
             for backend in args.backends:
                 for (form, storage), path in paths.items():
                     path = for_one(path) if count == 1 and form == 'static' else path
-                    networks[backend, form, storage] = ExportedNetwork(
-                        open_session(path, backend, threads), read_exported(path)
-                    )
+                    session, at_once = open_session(path, backend, threads), read_exported(path).batch
+                    networks[backend, form, storage] = partial(session.run_in_parts, size=at_once)
             width, height = read_exported(path).spec.input_size_wh
             batch = np.random.default_rng(0).standard_normal((count, 3, height, width), dtype=np.float32)
             for row in measure(networks, batch, max(args.rounds // count, 4)):

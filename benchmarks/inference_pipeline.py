@@ -24,10 +24,10 @@ from mmengine.structures import InstanceData
 
 from dyconv_pose.apis import load_estimator  # first, since it makes MMPose importable
 from dyconv_pose.cli import run
-from dyconv_pose.engine.keep_memory import keep_freed_memory
+from dyconv_pose.engine.speed import keep_freed_memory
 from dyconv_pose.inference import Image, PoseEstimator, read_image
 from dyconv_pose.inference.coco import CocoBoxes
-from dyconv_pose.inference.preprocessing import average_with_flipped, decode, normalize, to_image
+from dyconv_pose.inference.topdown import average_with_flipped, decode, normalize, to_image
 
 # isort: split
 import mmpose

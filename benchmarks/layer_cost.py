@@ -24,7 +24,7 @@ from torch import nn
 
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
-from dyconv_pose.engine.keep_memory import keep_freed_memory
+from dyconv_pose.engine.speed import keep_freed_memory
 from dyconv_pose.layers import DyConv2d
 from dyconv_pose.layers.convert import kind_of
 

@@ -24,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.engine.keep_memory import keep_freed_memory
+from dyconv_pose.engine.speed import keep_freed_memory
 
 FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
 CONFIG = f'{FOLDER}/td-hm_{{}}_8xb64-210e_coco-256x192.py'

@@ -25,7 +25,7 @@ def profiler(path: Path) -> openvino.InferRequest:
     options = {'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': 1, 'PERF_COUNT': True}
     request = core.compile_model(model, 'CPU', options).create_infer_request()
     for number, bank in enumerate(banks, 1):
-        request.set_input_tensor(number, openvino.Tensor(bank))
+        request.set_input_tensor(number, bank)
     width, height = read_exported(path).spec.input_size_wh
     batch = np.random.default_rng(0).standard_normal((1, 3, height, width), dtype=np.float32)
     request.set_input_tensor(0, openvino.Tensor(batch))

@@ -1,40 +1,23 @@
 """dyconv_pose: dynamic convolution for keypoint detection, as MMPose components.
 
-Importing this package imports nothing else. Its names come when they are asked for: the layers need PyTorch alone,
-running exported networks needs neither PyTorch nor MMPose, and configs name :mod:`dyconv_pose.registration`, which
-makes MMPose importable and registers every component.
+Importing this package imports nothing else; its names come when they are asked for. The layers need PyTorch alone,
+exported networks neither PyTorch nor MMPose. Configs name :mod:`dyconv_pose.registration`, which makes MMPose
+importable and registers every component.
 """
-
-from importlib import import_module
 
 from .moved import getattr_of
 
 __version__ = '0.2.0'
 
-#: Where each public name is defined.
-_MODULES = {
-    'CondConv2d': 'layers',
-    'DCDConv2d': 'layers',
-    'DyConv2d': 'layers',
-    'KernelWarehouse2d': 'layers',
-    'ODConv2d': 'layers',
-    'dynamic_layers': 'layers',
-    'make_dynamic': 'layers',
-    'load_estimator': 'apis',
-    'load_exported': 'deploy',
-    'export_onnx': 'deploy',
-    'to_deploy': 'deploy',
-}
+#: Where public names are defined.
+_MODULES = dict.fromkeys(
+    ('CondConv2d', 'DCDConv2d', 'DyConv2d', 'KernelWarehouse2d', 'ODConv2d', 'dynamic_layers', 'make_dynamic'), 'layers'
+)
+_MODULES |= dict.fromkeys(('export_onnx', 'load_exported', 'to_deploy', 'to_static'), 'deploy')
+_MODULES['load_estimator'] = 'inference'
 
 __all__ = [*_MODULES, '__version__']
-
-
-def __getattr__(name: str) -> object:
-    """Imports a public name when it is first used."""
-    if name not in _MODULES:
-        return getattr_of(__name__)(name)
-    value = globals()[name] = getattr(import_module(f'{__name__}.{_MODULES[name]}'), name)
-    return value
+__getattr__ = getattr_of(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 PARTIAL_SUFFIX = '.partial'
 
 #: What a :func:`reading_once` block has read, by path; ``None`` outside of one.
-_contents: dict[str, object] | None = None
+_contents: dict[Path, object] | None = None
 
 
 @contextmanager
@@ -27,16 +27,15 @@ def reading_once() -> Iterator[None]:
 
 def read_json(path: str | Path, kind: str = 'file') -> object:
     """Reads a JSON file; a FileNotFoundError or ValueError calls it by its kind, such as ``'annotations'``."""
-    path = Path(path)
-    key = str(path.resolve())
+    key = Path(path).resolve()
     if _contents is not None and key in _contents:
         return _contents[key]
-    if not path.is_file():
+    if not key.is_file():
         raise FileNotFoundError(f'The {kind} must be in an existing JSON file, got "{path}".')
     was_collecting = gc.isenabled()
     gc.disable()  # collecting garbage doubles the time of building millions of lists
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(key.read_text(encoding='utf-8'))
     except (ValueError, RecursionError) as error:
         raise ValueError(f'The {kind} must be in a JSON file, and "{path}" is no valid JSON: {error}.') from error
     except OSError as error:
@@ -66,9 +65,3 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
-    if hasattr(os, 'O_DIRECTORY'):  # the renaming too survives a loss of power, where folders can be opened
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -2,12 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 
 @cache
@@ -17,37 +15,33 @@ def moved() -> dict[str, str]:
 
 
 def explain(name: str) -> None:
-    """Raises for a full name that moved.
-
-    Raises:
-        ModuleNotFoundError: With the new place.
-    """
+    """Raises a ModuleNotFoundError with the new place of a full name that moved."""
     parts = name.split('.')
     for length in range(len(parts), 1, -1):
-        place = moved().get('.'.join(parts[:length]))
-        if place:
+        if place := moved().get('.'.join(parts[:length])):
             raise ModuleNotFoundError(f'{name} moved in dyconv_pose 0.2, see CHANGELOG.md: {place}', name=name)
 
 
-def getattr_of(package: str) -> Callable[[str], NoReturn]:
-    """A module's ``__getattr__`` that explains the names that a package no longer has."""
+def getattr_of(package: str, modules: Mapping[str, str] | None = None) -> Callable[[str], object]:
+    """A package's ``__getattr__``: imports names from its modules when they are asked for; explains moved ones."""
 
-    def __getattr__(name: str) -> NoReturn:  # noqa: N807
+    def __getattr__(name: str) -> object:  # noqa: N807
+        if name in (modules or {}):
+            return getattr(import_module(f'{package}.{modules[name]}'), name)
         explain(f'{package}.{name}')
         raise AttributeError(f'module {package!r} has no attribute {name!r}')
 
     return __getattr__
 
 
-class MovedFinder(MetaPathFinder):
+class MovedFinder:
     """Asked after all other finders, for modules that none of them has."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
         """Raises for a module that moved."""
         if name.startswith('dyconv_pose.'):
             explain(name)
-        return None
 
 
-if not any(isinstance(finder, MovedFinder) for finder in sys.meta_path):
-    sys.meta_path.append(MovedFinder())
+sys.meta_path.append(MovedFinder)

@@ -1,14 +1,35 @@
-"""The folders that come with the package, in a checkout and after ``pip install``."""
+"""The folders that come with the package, in a checkout and after ``pip install``, and what is in them."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+
+#: The networks that ship, by the names that ``--model`` and ``load_estimator`` take, and the one that is the default.
+NETWORKS = {
+    'x1.0': 'dy-mobilenetv2-x1.0_photographs-256x192.onnx',
+    'x1.75': 'dy-mobilenetv2-x1.75_photographs-256x192.onnx',
+}
+DEFAULT_NETWORK = 'x1.0'
+
+#: The detector of persons that ships.
+DETECTOR = 'movenet-multipose-384x384.onnx'
 
 
 def folder(name: str) -> Path:
     """A folder of the repository, such as ``configs``: in the installed package, or beside it in a checkout."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def find_weights(name: str) -> Path:
+    """A file of weights that ships; a FileNotFoundError where it is missing."""
+    path = folder('checkpoints') / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'The file "{path}", which comes with the project, is missing: install or check the project out again, or '
+            'name another model and detector (--model, MODEL.onnx, --boxes).'
+        )
+    return path
 
 
 def find_config(name: str | Path) -> Path:

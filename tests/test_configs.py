@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmpose.registry import DATASETS, MODELS
 from mmpose.testing import get_packed_inputs
 
+from dyconv_pose.engine.temperature import set_temperature
 from dyconv_pose.layers import dynamic_layers
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +18,8 @@ CONFIGS = sorted(
     for path in (ROOT / 'configs' / 'body_2d_keypoint').rglob('*.py')
     if not {'_base_', 'ablations'} & set(path.parts)
 )
-#: The dynamic configs that have a static twin.
-DYNAMIC = [path for path in CONFIGS if '_dy-' in path.name and path.with_name(path.name.replace('_dy-', '_')).exists()]
+#: The dynamic configs that have a static twin beside them.
+DYNAMIC = [path for path in CONFIGS if 'dy-' in path.name and path.with_name(path.name.replace('dy-', '')).exists()]
 
 
 def name(path: Path) -> str:
@@ -33,10 +34,16 @@ def test_the_papers_fourteen_rows_are_there():
                 assert f'td-hm_{kind}{network}{head}_8xb64-210e_coco-256x192.py' in coco
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=name)
+@pytest.mark.parametrize(
+    'path',
+    # of each operator the wide network differs from the narrow one by its width alone
+    [pytest.param(path, marks=[pytest.mark.slow] * ('mobilenetv2-bneck-' in path.name)) for path in CONFIGS],
+    ids=name,
+)
 def test_builds_and_takes_a_training_step(path):
     config = Config.fromfile(path)
     width, height = config.codec['input_size']
+    targets = {key: config.codec[key] for key in ('heatmap_size', 'simcc_split_ratio') if key in config.codec}
     for part in config.model.values():
         start = (part.get('init_cfg') or {}) if isinstance(part, dict) else {}
         if isinstance(start, dict) and 'checkpoint' in start:  # of another framework, converted to where it is not kept
@@ -44,9 +51,11 @@ def test_builds_and_takes_a_training_step(path):
     model = MODELS.build(config.model)
     model.init_weights()
     model.train()
-    batch = get_packed_inputs(
-        2, img_shape=(height, width), input_size=(width, height), heatmap_size=config.codec['heatmap_size']
-    )
+    if temperature := config.default_hooks.get(
+        'temperature'
+    ):  # past the start, where KernelWarehouse's is no attention
+        set_temperature(model, (temperature.start + temperature.end) / 2)
+    batch = get_packed_inputs(2, img_shape=(height, width), input_size=(width, height), **targets)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     data = model.data_preprocessor(batch, training=True)
     before = {key: value.clone() for key, value in model.state_dict().items()}

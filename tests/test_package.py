@@ -53,7 +53,7 @@ def test_the_metadata_name_every_package_that_is_imported():
 def test_all_packages_are_installed():
     named = set(setup()['options']['packages'].split())
     there = {'.'.join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob('__init__.py')}
-    assert named == there | {'dyconv_pose.configs', 'dyconv_pose.tools'}
+    assert named == there | {'dyconv_pose.checkpoints', 'dyconv_pose.configs', 'dyconv_pose.tools'}
 
 
 def test_a_config_is_found_by_its_name_from_any_folder(tmp_path, monkeypatch):

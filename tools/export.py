@@ -1,9 +1,12 @@
 """Exports a trained network to ONNX, and compares the file with torch before leaving it."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from dyconv_pose.cli import run
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the helper beside this file
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,29 +23,58 @@ def parse_args() -> argparse.Namespace:
         default='float32',
         help='how weights are stored (default: %(default)s)',
     )
+    parser.add_argument('--images', nargs='+', default=[], metavar='IMAGE', help='check the file on these too')
     parser.add_argument(
-        '--images', '--pictures', nargs='+', default=[], metavar='IMAGE', help='check the file on these too'
+        '--collapse',
+        nargs='*',
+        metavar='DATA',
+        help='make dynamic layers static, with their mean kernels over training persons: those of the config, or of '
+        'COCO annotations and the folder of their images; prints AP on val before and after',
+    )
+    parser.add_argument(
+        '--max-loss',
+        type=float,
+        metavar='AP',
+        help='collapse only as many layers, those whose kernels vary least, as cost that much AP (0 to 1) on the '
+        'training persons (default: all)',
+    )
+    parser.add_argument(
+        '--persons', type=int, default=500, help='training persons to collapse by (default: %(default)s)'
     )
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.collapse or ()) not in (0, 2):
+        parser.error(
+            f'--collapse takes COCO annotations and the folder of their images, or nothing, got {args.collapse}'
+        )
+    if args.max_loss is not None and (args.collapse is None or args.max_loss < 0):
+        parser.error(f'--max-loss is AP, at least 0, that --collapse may cost, got {args.max_loss}')
+    if args.persons < 1:
+        parser.error(f'--persons must be at least 1, got {args.persons}')
+    return args
 
 
 def main() -> None:
-    """Exports and says how far the file is from torch."""
+    """Collapses where that is asked for, exports, and says how far the file is from torch."""
     args = parse_args()
     from dyconv_pose.apis.estimator import load_model  # torch and MMPose, once the arguments are parsed
-    from dyconv_pose.deploy.export import export_onnx
+    from dyconv_pose.deploy.export import check_arguments, export_onnx
 
-    model = load_model(args.config, args.checkpoint, trust=args.trust_checkpoint)
-    source = Path(args.config).stem
+    model, source = load_model(args.config, args.checkpoint, trust=args.trust_checkpoint), Path(args.config).stem
+    if args.collapse is not None:
+        check_arguments(model, Path(args.out), args.batch, args.opset)  # before minutes of scoring
+        from collapsing import collapse
+
+        model, source = collapse(model, args.config, args.collapse, args.persons, args.max_loss), f'{source}, collapsed'
     report = export_onnx(model, args.out, args.batch, args.opset, args.weights, args.images, source=source)
     for name, error in report.errors.items():
         print(f'{name:20} largest relative difference from torch {error:.2g}')
     if report.storage_error is not None:
         print(f'weights in {args.weights} change heatmaps by {report.storage_error:.2g} of their largest value')
-    print(f'{report.path}, {report.size / 1e6:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
+    size = Path(args.out).stat().st_size / 1e6
+    print(f'{args.out}, {size:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
 
 
 if __name__ == '__main__':

@@ -1,42 +1,50 @@
-"""Finds keypoints in images, folders, videos and camera streams."""
+"""Finds keypoints in images, folders, videos and camera streams, by a network that ships or by your own."""
 
 import argparse
-from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 from dyconv_pose.cli import run
-
-if TYPE_CHECKING:  # what is heavy is imported after the arguments are parsed
-    from dyconv_pose.inference.predictor import Detector, PoseEstimator
+from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_config
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        usage='%(prog)s [options] --out-dir FOLDER CONFIG CHECKPOINT INPUT...\n'
-        '       %(prog)s [options] --out-dir FOLDER MODEL.onnx INPUT...',
+        usage='%(prog)s [options] INPUT...\n'
+        '       %(prog)s [options] MODEL.onnx INPUT...\n'
+        '       %(prog)s [options] CONFIG CHECKPOINT INPUT...',
     )
     parser.add_argument(
-        'network',
+        'inputs',
         nargs='+',
-        metavar='CONFIG CHECKPOINT INPUT',
-        help='a config file and a checkpoint, or a file of tools/export.py; then images, folders, patterns '
-        '("*.jpg"), videos, webcam or webcam:1',
+        metavar='INPUT',
+        help='images, folders, patterns ("*.jpg"), videos, webcam or webcam:1; before them, for a network of your own, '
+        'a file of tools/export.py, or a config and a checkpoint',
     )
-    parser.add_argument('--out-dir', required=True, help='where results.json and the overlays go')
+    parser.add_argument('--model', choices=NETWORKS, help=f'which network that ships (default: {DEFAULT_NETWORK})')
+    parser.add_argument(
+        '--out-dir', default='outputs/poses', help='where results.json and the overlays go (default: %(default)s)'
+    )
     parser.add_argument(
         '--boxes',
-        default='hog',
+        default='multipose',
         metavar='SOURCE',
-        help='where the persons are: a COCO annotation or detection file (.json), "image" (each image is one person), '
-        '"hog" (OpenCV\'s detector, the default, and the whole image where it finds nobody), a YOLOX or RTMDet model '
-        '(.onnx), or "mmdet:CONFIG:CHECKPOINT" where MMDetection is installed',
+        help='where the persons are: "multipose" (MoveNet MultiPose, which ships, the default), "image" (each image is '
+        'one person), a COCO annotation or detection file (.json), a YOLOX or RTMDet model (.onnx), or '
+        '"mmdet:CONFIG:CHECKPOINT" where MMDetection is installed',
     )
     parser.add_argument('--whole-image', action='store_true', help='the same as --boxes image')
     parser.add_argument('--ann-file', help='for COCO detections: annotations that give the file names of image ids')
     parser.add_argument('--box-thr', type=float, help='detected boxes that score less are left out')
+    parser.add_argument(
+        '--person-thr',
+        type=float,
+        default=0.5,
+        help='detected persons whose better half of keypoints scores less on the mean are not drawn, and nobody is '
+        'there if all of them do (default: %(default)s)',
+    )
     parser.add_argument(
         '--detect-every', type=int, default=1, metavar='N', help='on videos, detect on every N-th frame'
     )
@@ -51,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--flip-test', action=argparse.BooleanOptionalAction, help='override the flip test of the config'
     )
-    parser.add_argument('--device', default='cpu', help='such as cuda:0')
+    parser.add_argument('--device', default='cpu', help='of a checkpoint, such as cuda:0')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
@@ -59,46 +67,23 @@ def parse_args() -> argparse.Namespace:
         '--backend', choices=['onnxruntime', 'openvino'], default='onnxruntime', help='what runs an exported file'
     )
     args = parser.parse_args()
-    args.is_exported = args.network[0].lower().endswith('.onnx')
-    count = 1 if args.is_exported else 2
-    args.network, args.inputs = args.network[:count], args.network[count:]
+    count = 1 if args.inputs[0].lower().endswith('.onnx') else 2 if is_config(args.inputs[0]) else 0
+    args.network, args.inputs = args.inputs[:count] or [args.model], args.inputs[count:]
     if not args.inputs:
         parser.error('the following arguments are required: INPUT')
+    if count and args.model:
+        parser.error(f'--model names a network that ships, and {args.network[0]} is another: leave one of them out')
     return args
 
 
-def load_detector(args: argparse.Namespace) -> 'Detector':
-    """Loads the detector that the arguments name."""
-    from dyconv_pose.inference import detectors
-
-    name = 'image' if args.whole_image else args.boxes
-    if not name.startswith('mmdet:'):
-        return detectors.load_detector(name, args.ann_file, args.box_thr)
-    from dyconv_pose.apis.mmdet_detector import MMDetDetector
-
-    limit = {} if args.box_thr is None else {'threshold': args.box_thr}
-    return detectors.Fallback(MMDetDetector.load(name, device=args.device, trust=args.trust_checkpoint, **limit))
-
-
-def load_estimator(args: argparse.Namespace) -> 'PoseEstimator':
-    """Loads network and detector; torch and MMPose are imported only for a checkpoint."""
-    detector = load_detector(args)
-    options = dict(batch_size=args.batch_size, flip_test=args.flip_test, detector=detector, keep_heatmaps=args.heatmaps)
-    if args.is_exported:
-        from dyconv_pose.deploy.runtime import load_exported
-
-        return load_exported(*args.network, backend=args.backend, **options)
-    if find_spec('torch') is None or find_spec('mmpose') is None:
-        raise ImportError(
-            'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
-            'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
-        )
-    from dyconv_pose.apis import estimator
-    from dyconv_pose.engine.keep_memory import keep_freed_memory
-
-    if args.device == 'cpu':
-        keep_freed_memory()
-    return estimator.load_estimator(*args.network, device=args.device, trust=args.trust_checkpoint, **options)
+def is_config(text: str) -> bool:
+    """Whether an argument is a config: by its ending, or as the name of one that comes with the project."""
+    if text.lower().endswith('.py') or Path(text).exists():
+        return text.lower().endswith('.py')
+    try:
+        return find_config(text).stem == text
+    except FileNotFoundError:
+        return False
 
 
 def main() -> int:
@@ -107,6 +92,7 @@ def main() -> int:
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
+    from dyconv_pose.inference import load_detector, load_estimator
     from dyconv_pose.inference.run import Run, RunOptions
 
     options = RunOptions(
@@ -119,7 +105,22 @@ def main() -> int:
         detect_every=args.detect_every,
         max_frames=args.max_frames,
     )
-    estimator = load_estimator(args)
+    boxes = 'image' if args.whole_image else args.boxes
+    estimator = load_estimator(
+        *args.network,
+        device=args.device,
+        batch_size=args.batch_size,
+        flip_test=args.flip_test,
+        detector=load_detector(boxes, args.ann_file, args.box_thr, args.device, args.trust_checkpoint),
+        keep_heatmaps=args.heatmaps,
+        trust=args.trust_checkpoint,
+        backend=args.backend,
+    )
+    estimator.person_threshold = args.person_thr
+    if len(args.network) == 2 and args.device == 'cpu':
+        from dyconv_pose.engine.speed import keep_freed_memory
+
+        keep_freed_memory()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as bar:
         reporter = SimpleNamespace(
             start=lambda what, total: bar.add_task(what.replace('[', r'\['), total=total),
@@ -130,15 +131,22 @@ def main() -> int:
         )
         done = Run(estimator, args.out_dir, options, reporter)
         results = done(args.inputs)
-    print(f'{done.images} images, {done.persons} persons, written to {args.out_dir}, {results}')
-    if fell_back := getattr(estimator.detector, 'fell_back', 0):
-        print(f'in {fell_back} images no person was detected: they were taken whole (see --boxes)')
+    doubtful = f' and {done.doubtful} doubtful ones, who are not drawn' if done.doubtful else ''
+    replaced = ' (results.json and overlays of an earlier run are replaced)' if done.has_replaced else ''
+    overlays = '' if args.no_overlays else f', overlays in {done.folder / "overlays"}'
+    print(f'{done.images} images, {done.persons.total()} persons{doubtful}: {results}{overlays}{replaced}')
+    if empty := [name for name, persons in done.persons.items() if not persons]:
+        print(f'no person was found in {listed(empty)} (see --person-thr, --box-thr)')
     if done.left_out:
-        names = ', '.join(done.left_out[:5]) + (', ...' if len(done.left_out) > 5 else '')
-        print(f'{len(done.left_out)} files were left out, which are neither images nor videos: {names}')
+        print(f'{len(done.left_out)} files were left out, which are neither images nor videos: {listed(done.left_out)}')
     if done.failures:
         print(f'{len(done.failures)} inputs could not be used, or not whole: they are named above')
     return 1 if done.failures else 0
+
+
+def listed(names: list[str]) -> str:
+    """The first few names."""
+    return ', '.join(names[:5]) + (f' and {len(names) - 5} more' if len(names) > 5 else '')
 
 
 if __name__ == '__main__':

@@ -5,8 +5,7 @@ import io
 from pathlib import Path
 
 from dyconv_pose.datasets.annotations import AnnotationTable, Finding, form_errors
-from dyconv_pose.datasets.result_rules import result_errors
-from dyconv_pose.datasets.rules import truth_errors
+from dyconv_pose.datasets.rules import result_errors, truth_errors
 from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 from dyconv_pose.files import read_json
 

@@ -1,6 +1,5 @@
-"""Checkpoints, read by weights-only unpickling, which runs no code that a file may contain."""
+"""Checkpoints: read by weights-only unpickling, which runs no code in them, and fitted into networks."""
 
-import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
-from mmengine.model import is_model_wrapper
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
@@ -23,9 +21,6 @@ _BEGINNINGS = (b'PK\x03\x04', b'\x80')
 #: What reading a damaged file raises, somewhere within.
 _DAMAGE = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
 _DAMAGE += (TypeError, ValueError, struct.error)
-
-#: With the first, every ``torch.load`` of this process is weights-only, whatever it is told; with the second, none is.
-_FORCE, _FORBID = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 _REMEDY = (
     'holds more than weights and is not read, since it could run code of its own; if you trust where it comes from, '
@@ -45,13 +40,11 @@ class _PlainDtype:
 
     def __init__(self, code: str, *_: object) -> None:
         self.real = np.dtype(code)
-        if self.real.kind not in 'biufcSU':
-            raise UnpicklingError(f'numbers and texts are expected, got an array of {code!r:.40}')
 
     def __setstate__(self, state: tuple) -> None:
         self.real = self.real.newbyteorder(state[1])
-        if state != self.real.__reduce__()[2]:
-            raise UnpicklingError(f'a dtype of NumPy is expected, got one that claims {state!r:.80}')
+        if self.real.kind not in 'biufcSU' or state != self.real.__reduce__()[2]:
+            raise UnpicklingError(f'a dtype of numbers or texts is expected, got one that claims {state!r:.80}')
 
 
 class _PlainArray(np.ndarray):
@@ -75,16 +68,11 @@ def _scalar(dtype: _PlainDtype, data: bytes) -> np.generic:
     return np.frombuffer(data, dtype.real, count=1)[0]
 
 
-def _safe_globals() -> list:
-    """What checkpoints of MMEngine hold beside tensors: arrays and numbers of NumPy, the log, dictionaries."""
-    multiarray = ('numpy._core.multiarray', 'numpy.core.multiarray')  # of NumPy 2 and 1
-    return [
-        *((_PlainArray, 'numpy.ndarray'), (_PlainDtype, 'numpy.dtype'), HistoryBuffer, ConfigDict),
-        *((_begin_array, f'{module}._reconstruct') for module in multiarray),
-        *((_scalar, f'{module}.scalar') for module in multiarray),
-        (_statistic, 'builtins.getattr'),
-        (bytes, 'builtins.bytes'),  # how an empty array is written
-    ]
+#: What checkpoints of MMEngine hold beside tensors: the log, dictionaries, arrays and numbers of NumPy 1 and 2.
+_SAFE_GLOBALS = [HistoryBuffer, ConfigDict, (_statistic, 'builtins.getattr'), (bytes, 'builtins.bytes')]
+_SAFE_GLOBALS += [(_PlainArray, 'numpy.ndarray'), (_PlainDtype, 'numpy.dtype')]
+for _module in ('numpy._core.multiarray', 'numpy.core.multiarray'):
+    _SAFE_GLOBALS += [(_begin_array, f'{_module}._reconstruct'), (_scalar, f'{_module}.scalar')]
 
 
 def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
@@ -105,9 +93,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
         if not file.read(4).startswith(_BEGINNINGS):
             raise ValueError(damaged)
     try:
-        with patch.dict(os.environ), torch.serialization.safe_globals(_safe_globals()):
-            os.environ.pop(_FORBID, None)
-            os.environ.pop(_FORCE, None)
+        with torch.serialization.safe_globals(_SAFE_GLOBALS):
             content = torch.load(path, map_location='cpu', weights_only=not trust)
     except UnpicklingError as error:
         raise ValueError(damaged if trust else f'The checkpoint "{path}" {_REMEDY}') from error
@@ -132,24 +118,24 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
     itself where weights-only reading fails; ``trust`` lets it. ``known`` has checkpoints that were read, by path.
 
     Raises:
-        ValueError: A checkpoint needs more than weights-only unpickling.
+        ValueError: A checkpoint needs more than weights-only unpickling, or fits nowhere.
     """
 
     def load_from_local(filename: str, map_location: object = None) -> dict:  # MMEngine's log says "local" after it
         return (known or {}).pop(str(filename), None) or read_checkpoint(filename, trust)
 
+    def load_weights_only(*args: object, **kwargs: object) -> object:
+        return load(*args, **kwargs | ({} if trust else {'weights_only': True}))
+
     def load_some(module: nn.Module, weights: dict, *args: object, **kwargs: object) -> None:
         _require_one_fit(module, weights)
-        load(module, weights, *args, **kwargs)
+        load_state(module, weights, *args, **kwargs)
 
-    load = mmengine_checkpoint.load_state_dict
+    load, load_state = torch.load, mmengine_checkpoint.load_state_dict
     checked = patch.object(mmengine_checkpoint, 'load_state_dict', load_some)
-    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch.dict(os.environ), checked:
-        if not trust:
-            os.environ.pop(_FORBID, None)  # PyTorch takes one or the other
-            os.environ[_FORCE] = '1'
+    with patch.dict(CheckpointLoader._schemes, {'': load_from_local}), patch('torch.load', load_weights_only), checked:
         try:
-            with torch.serialization.safe_globals(_safe_globals()):
+            with torch.serialization.safe_globals(_SAFE_GLOBALS):
                 yield
         except UnpicklingError as error:
             raise ValueError(f'A checkpoint of the config (load_from, init_cfg) {_REMEDY}') from error
@@ -161,7 +147,6 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
 
 def _require_one_fit(module: nn.Module, weights: dict) -> None:
     """Refuses a checkpoint of which nothing fits, after which MMEngine would train on with a warning."""
-    module = module.module if is_model_wrapper(module) else module
     own = {name: value.shape for name, value in module.state_dict().items()}
     static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
     if any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):

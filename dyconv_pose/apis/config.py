@@ -1,6 +1,5 @@
 """Configs and models from them, with a user's mistakes said in one sentence."""
 
-import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -49,7 +48,11 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
         config = Config.fromfile(path)
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
-    options = options if isinstance(options, dict) else _parsed(options or ())
+    if not isinstance(options, dict):
+        pairs = [option.partition('=') for option in options or ()]
+        if wrong := [key for key, sign, _ in pairs if not sign]:
+            raise ValueError(f'--cfg-options must be of the form KEY=VALUE, got "{wrong[0]}".')
+        options = {key: DictAction._parse_iterable(value) for key, _, value in pairs}
     for option in options:
         _refuse_unread(option, config)
     try:
@@ -71,23 +74,11 @@ def _check_old_ways(config: Config, path: Path) -> None:
             f'train_cfg of "{path}" names its loop by "type" ({config.train_cfg.type}) and by "by_epoch": leave '
             '"by_epoch" out, or write _delete_=True to name the loop anew.'
         )
-    imports = config.get('custom_imports', {}).get('imports', [])
-    imports = [imports] if isinstance(imports, str) else imports
-    if 'dyconv_pose' in imports:
-        new = 'dyconv_pose.registration'
+    imports, new = config.get('custom_imports', {}).get('imports', []), 'dyconv_pose.registration'
+    if 'dyconv_pose' in (imports := [imports] if isinstance(imports, str) else imports):
         config.custom_imports.imports = [new if name == 'dyconv_pose' else name for name in imports]
         message = f'custom_imports of "{path}" names dyconv_pose, which registers nothing since version 0.2: '
         print_log(f'{message}replaced by {new}.', logger='current', level=logging.WARNING)
-
-
-def _parsed(pairs: Sequence[str]) -> dict:
-    """The overrides of a command line."""
-    for pair in pairs:
-        if '=' not in pair:
-            raise ValueError(f'--cfg-options must be of the form KEY=VALUE, got "{pair}".')
-    namespace = argparse.Namespace()
-    DictAction([], 'options', nargs='+')(None, namespace, list(pairs))
-    return namespace.options
 
 
 def _refuse_unread(option: str, config: Config) -> None:
@@ -115,8 +106,8 @@ def _paths(part: object, before: str = '') -> Iterator[str]:
 
 def use_ground_truth_boxes(config: Config) -> Config:
     """Makes validation and test take the annotated boxes instead of a detector's; returns the config."""
-    for _, dataset in split_datasets(config, ('val', 'test')):
-        dataset['bbox_file'] = ''
+    for part in split_datasets(config, ('val', 'test')):
+        part.dataset['bbox_file'] = ''
     return config
 
 

@@ -1,4 +1,4 @@
-"""A pose estimator from a config and a checkpoint."""
+"""A pose network from a config and a checkpoint, for use on images."""
 
 import warnings
 from copy import deepcopy
@@ -9,22 +9,20 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
-from mmpose.codecs import MSRAHeatmap
-from mmpose.models.heads import HeatmapHead
+from mmpose.codecs import MSRAHeatmap, SimCCLabel
+from mmpose.models.heads import HeatmapHead, RTMCCHead, SimCCHead
 from torch import nn
 
 from dyconv_pose.datasets.check import datasets_within, read_metainfo
 from dyconv_pose.deploy.network import PoseNetwork, TorchNetwork
-from dyconv_pose.engine.memory_format import use_channels_last
-from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
-from dyconv_pose.inference.predictor import Detector
+from dyconv_pose.engine.speed import use_channels_last
+from dyconv_pose.inference import HeatmapModel, KeypointSet, TopdownSpec
 
 from .checkpoint import load_weights
 from .config import build_model, load_config
 
 #: The steps of a test pipeline that :class:`HeatmapModel` does.
 _PLAIN_STEPS = ('LoadImage', 'GetBBoxCenterScale', 'TopdownAffine', 'PackPoseInputs')
-
 
 #: Steps that work on annotations alone, which images to infer on do not have.
 _ANNOTATION_STEPS = ('KeypointConverter', 'SingleHandConverter', 'GenerateTarget')
@@ -65,37 +63,6 @@ class MMPoseModel:
         return keypoints[..., :2], scores, np.stack(heatmaps) if heatmaps else None
 
 
-def load_estimator(
-    config: str | Path | Config,
-    checkpoint: str | Path | None,
-    device: str = 'cpu',
-    batch_size: int = 16,
-    flip_test: bool | None = None,
-    detector: Detector | None = None,
-    keep_heatmaps: bool = False,
-    trust: bool = False,
-) -> PoseEstimator:
-    """Loads a pose network for use on images.
-
-    Args:
-        config: The config, or its file.
-        checkpoint: The weights; ``None`` leaves them random, for tests.
-        device: Such as ``'cpu'`` or ``'cuda:0'``.
-        batch_size: How many persons go through the network at once.
-        flip_test: Whether to average with the mirror image; ``None`` does as the config says.
-        detector: Finds the persons of images without boxes, by default as ``'hog'`` of
-            :func:`~dyconv_pose.inference.load_detector`.
-        keep_heatmaps: Whether results carry heatmaps.
-        trust: Whether the checkpoint may run code while it is read.
-
-    Raises:
-        FileNotFoundError: The config or the checkpoint does not exist.
-        ValueError: The config is no top-down network, the checkpoint does not fit it, or there is no such device.
-    """
-    model = load_model(config, checkpoint, device, flip_test, keep_heatmaps, trust)
-    return PoseEstimator(model, detector or load_detector('hog'), batch_size, keep_heatmaps)
-
-
 def load_model(
     config: str | Path | Config,
     checkpoint: str | Path | None,
@@ -104,7 +71,10 @@ def load_model(
     keep_heatmaps: bool = False,
     trust: bool = False,
 ) -> HeatmapModel | MMPoseModel:
-    """Loads a pose network with its preprocessing and decoding; see :func:`load_estimator`."""
+    """Loads a pose network of MMPose with its preprocessing and decoding.
+
+    Arguments and errors as in :func:`dyconv_pose.load_estimator`.
+    """
     config = deepcopy(config) if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')
@@ -135,7 +105,7 @@ def load_model(
         use_channels_last(model)  # in which PyTorch's convolutions are quicker
     model.eval()
     spec = topdown_spec(model, config)
-    if spec is None:
+    if spec is None or (keep_heatmaps and spec.simcc_size_wh):  # MMPose makes heatmaps of SimCC vectors
         return MMPoseModel(model, config, metainfo)
     return HeatmapModel(TorchNetwork(PoseNetwork(model)), spec, keypoint_set_of_metainfo(metainfo))
 
@@ -199,14 +169,15 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
     """How a network's input is made and its heatmaps are read, or ``None`` where only MMPose itself can do that."""
     steps = config.test_dataloader.dataset.pipeline
     head, preprocessor, test_cfg = model.head, config.model.get('data_preprocessor') or {}, config.model.test_cfg
+    is_heatmap = isinstance(head, HeatmapHead) and type(head).predict is HeatmapHead.predict
+    is_heatmap = is_heatmap and type(head.decoder) is MSRAHeatmap and test_cfg.get('flip_mode', 'heatmap') == 'heatmap'
+    is_simcc = type(head) in (RTMCCHead, SimCCHead) and type(head.decoder) is SimCCLabel
+    is_simcc = is_simcc and not head.decoder.use_dark and not head.decoder.decode_visibility
     is_plain = (
         tuple(step['type'] for step in steps) == _PLAIN_STEPS
-        and set(steps[0]) == {'type'}
+        and set(steps[0]) <= {'type', 'backend_args'}
         and not steps[2].get('use_udp')
-        and isinstance(head, HeatmapHead)
-        and type(head).predict is HeatmapHead.predict
-        and type(head.decoder) is MSRAHeatmap
-        and test_cfg.get('flip_mode', 'heatmap') == 'heatmap'
+        and (is_heatmap or is_simcc)
         and not test_cfg.get('output_keypoint_indices')
         and set(preprocessor) == {'type', 'mean', 'std', 'bgr_to_rgb'}
         and preprocessor.type == 'PoseDataPreprocessor'
@@ -222,5 +193,6 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         padding=steps[1].get('padding', 1.25),
         flip_test=bool(test_cfg.get('flip_test', False)),
         shift_heatmap=bool(test_cfg.get('shift_heatmap', False)),
-        blur_kernel_size=head.decoder.blur_kernel_size if head.decoder.unbiased else None,
+        blur_kernel_size=head.decoder.blur_kernel_size if is_heatmap and head.decoder.unbiased else None,
+        simcc_size_wh=tuple(int(size * head.simcc_split_ratio) for size in head.input_size) if is_simcc else None,
     )

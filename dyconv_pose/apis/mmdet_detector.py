@@ -12,6 +12,8 @@ from .checkpoint import weights_only
 class MMDetDetector:
     """A detector of ``mmdet.apis.init_detector`` whose class 0 is a person; those that score less are dropped."""
 
+    can_miss = True
+
     def __init__(self, model: object, threshold: float = 0.4) -> None:
         self.model, self.threshold = model, threshold
 

@@ -5,14 +5,9 @@ import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmengine.config import Config
-
 from .checkpoint import read_checkpoint
 
-#: Names that MMEngine's CheckpointHook gives, and the number in them.
-_NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
-
-_NOTHING = (
+_NO_CHECKPOINT = (
     'There must be a checkpoint to resume from, found none at "{}": train without --resume first, or name the '
     'checkpoint.'
 )
@@ -29,17 +24,6 @@ class ResumePoint:
     passed_over: tuple[str, ...] = ()
 
 
-def resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoint | None:
-    """The checkpoint that is named, by the caller or the config, or the last whole one of the work directory."""
-    named = resume if isinstance(resume, str) else None if resume else config.get('load_from')
-    try:
-        return read_resume_point(named, trust) if named else find_resume_point(config.work_dir, trust)
-    except FileNotFoundError:
-        if resume or named:
-            raise
-        return None  # a config with "resume = True" begins where there is nothing yet, as with MMEngine
-
-
 def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
     """Finds the whole checkpoint with the most iterations in a work directory.
 
@@ -50,34 +34,27 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
         FileNotFoundError: There is no checkpoint at all.
         ValueError: There are some, and none is whole.
     """
-    best, wrong = None, []
-    for files in _candidates(Path(work_dir)):
-        for path in files:
+    work_dir, found, wrong = Path(work_dir), [], []
+    named = [(re.fullmatch(r'(epoch|iter)_(\d+)', path.stem), path) for path in work_dir.glob('*.pth')]
+    newest_first = sorted([(int(name[2]), name[1], path) for name, path in named if name], reverse=True)
+    pointer = work_dir / 'last_checkpoint'
+    if not newest_first and pointer.is_file():
+        path = Path(pointer.read_text(errors='replace').strip())
+        newest_first = [(0, 'epoch', path)] if path.is_file() else []
+    for unit in ('epoch', 'iter'):
+        for path in [path for _, one, path in newest_first if one == unit]:
             try:
-                point = read_resume_point(path, trust)
+                found.append(read_resume_point(path, trust))
+                break
             except ValueError as error:
                 wrong.append(str(error))
-                continue
-            best = point if best is None or point.iteration > best.iteration else best
-            break
-    if best:
-        return replace(best, passed_over=tuple(wrong))
+    if found:
+        return replace(max(found, key=lambda point: point.iteration), passed_over=tuple(wrong))
     if wrong:
         raise ValueError(
             f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
         )
-    raise FileNotFoundError(_NOTHING.format(work_dir))
-
-
-def _candidates(work_dir: Path) -> list[list[Path]]:
-    """Files that may be whole, of epochs and of iterations, the newest first; or what ``last_checkpoint`` names."""
-    named = [(path, _NAME.fullmatch(path.name)) for path in work_dir.glob('*.pth')]
-    found = sorted([(int(name[2]), name[1], path) for path, name in named if name], reverse=True)
-    if found:
-        return [[path for _, unit, path in found if unit == one] for one in ('epoch', 'iter')]
-    pointer = work_dir / 'last_checkpoint'
-    last = Path(pointer.read_text(errors='replace').strip()) if pointer.is_file() else work_dir
-    return [[last]] if last.is_file() else []
+    raise FileNotFoundError(_NO_CHECKPOINT.format(work_dir))
 
 
 def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
@@ -89,7 +66,7 @@ def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(_NOTHING.format(path))
+        raise FileNotFoundError(_NO_CHECKPOINT.format(path))
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:

@@ -15,11 +15,16 @@ from dyconv_pose.files import read_json
 #: States of a value in an annotation.
 PRESENT, ABSENT, MALFORMED = 0, 1, 2
 
+#: Numbers beyond are no pixels: without it, their squares would not be finite.
+_LIMIT = 1e30
+
 _NUMBER = (int, float)
 _KINDS = {int: 'an integer', str: 'text', list: 'a list', _NUMBER: 'a number'}
-_IMAGE = {'id': int, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER}
-_ANNOTATION = {'id': int, 'image_id': int, 'category_id': int}
-_PARTS = {'images': _IMAGE, 'annotations': _ANNOTATION, 'categories': {'id': int}}
+_PARTS = {
+    'images': {'id': int, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER},
+    'annotations': {'id': int, 'image_id': int, 'category_id': int},
+    'categories': {'id': int},
+}
 
 
 @dataclass(frozen=True)
@@ -51,22 +56,18 @@ def findings_of(broken: Iterable[tuple]) -> list[Finding]:
         if places is None:
             found.append(Finding(rule, message))
         elif len(places):
-            examples = tuple(place.item() if hasattr(place, 'item') else place for place in places[:5])
-            found.append(Finding(rule, message, len(places), examples, *unit))
+            found.append(Finding(rule, message, len(places), tuple(np.array(places[:5]).tolist()), *unit))
     return found
 
 
 class AnnotationTable:
     """The annotations of a file in which :func:`form_errors` finds nothing.
 
-    Attributes:
-        ids: (N,) int64; also ``category_ids``, and ``image_rows``, -1 where the file does not list the image.
-        image_ids: (I,) int64; also ``file_names``, and ``image_sizes_wh`` (I, 2) in pixels.
-        sizes_wh: (N, 2), the size of each annotation's image, NaN where unknown.
-        numbers: By key, float64, NaN where not present: bbox (N, 4) as x, y, width, height in pixels; keypoints
-            (N, K, 3) as x, y, visibility; area, num_keypoints and iscrowd (N,). ``states`` has (N,) by the same keys.
-        labelled: (N, K) bool, which keypoints have a visibility above zero.
-        is_person: (N,) bool, who can be learnt from or scored: no crowd, some labelled keypoint.
+    ``ids`` (N,), ``category_ids`` (N,), ``image_rows`` (N,), -1 for an unlisted image, and ``sizes_wh`` (N, 2) of the
+    image or NaN; ``image_ids`` (I,), ``image_sizes_wh`` (I, 2) in pixels; ``numbers`` by key, NaN where not present:
+    bbox (N, 4) as x, y, width, height in pixels, keypoints (N, K, 3) as x, y, visibility, and area, num_keypoints,
+    iscrowd (N,); their ``states`` (N,). ``labelled`` (N, K): the visibility is above zero. ``is_person`` (N,): who can
+    be learnt from or scored, no crowd and with a labelled keypoint.
     """
 
     def __init__(self, content: dict, num_keypoints: int) -> None:
@@ -75,15 +76,14 @@ class AnnotationTable:
         self.image_ids = np.array([image['id'] for image in images], np.int64)
         self.image_sizes_wh = np.array([(image['width'], image['height']) for image in images], float).reshape(-1, 2)
         self.ids, image_ids, self.category_ids = (
-            np.array([annotation[key] for annotation in annotations], np.int64) for key in _ANNOTATION
+            np.array([one[key] for one in annotations], np.int64) for key in _PARTS['annotations']
         )
         self.image_rows = self.rows_of(image_ids.tolist())
         self.sizes_wh = self.sizes_of(self.image_rows)
         self.numbers, self.states = {}, {}
         widths = {'keypoints': 3 * num_keypoints, 'bbox': 4, 'area': None, 'num_keypoints': None, 'iscrowd': None}
         for key, width in widths.items():
-            values = [annotation.get(key) for annotation in annotations]
-            self.numbers[key], self.states[key] = number_rows(values, width)
+            self.numbers[key], self.states[key] = number_rows([one.get(key) for one in annotations], width)
         self.numbers['keypoints'] = self.numbers['keypoints'].reshape(-1, num_keypoints, 3)
         self.labelled = self.numbers['keypoints'][..., 2] > 0
         self.is_person = self.labelled.any(axis=1) & ~(self.numbers['iscrowd'] > 0)
@@ -101,19 +101,31 @@ class AnnotationTable:
         """(I,) bool: the images that are read where persons come from the annotations."""
         return np.isin(np.arange(len(self.image_ids)), self.image_rows[self.is_person])
 
+    def usable_persons(self) -> np.ndarray:
+        """(N,) bool: persons with a box, a labelled keypoint and a listed image."""
+        has_box = (self.numbers['bbox'][:, 2:] > 0).all(axis=1)
+        return self.is_person & has_box & (self.image_rows >= 0) & ~(self.numbers['num_keypoints'] == 0)
+
+    def points_beyond(self) -> np.ndarray:
+        """(N, K, 2): pixels by which labelled keypoints lie outside their image, NaN for others."""
+        points = np.where(self.labelled[..., None], self.numbers['keypoints'][..., :2], np.nan)
+        return np.maximum(-points, points - self.sizes_wh[:, None])
+
 
 def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(N, width) float64 of N lists, or (N,) of N numbers, NaN where ``None`` or malformed; and (N,) int8 states."""
-    rows, length, number = [[v] for v in values] if width is None else values, width or 1, {int, float}
-    states = np.array([ABSENT if value is None else MALFORMED for value in values], np.int8)
-    is_whole = [isinstance(row, list) and len(row) == length and number.issuperset(map(type, row)) for row in rows]
-    states[is_whole] = PRESENT
-    whole = [row for row, is_present in zip(rows, is_whole, strict=True) if is_present]
+    """(N, width) float64 of N lists of finite numbers, or (N,) of N numbers, NaN for others; and (N,) int8 states."""
+    rows, length = ([[value] for value in values], 1) if width is None else (values, width)
+    is_whole = [
+        isinstance(row, list) and len(row) == length and {int, float}.issuperset(map(type, row))
+        and min(row) > -_LIMIT and max(row) < _LIMIT
+        for row in rows
+    ]  # fmt: skip
+    whole = [row for row, is_one in zip(rows, is_whole, strict=True) if is_one]
     numbers = np.full((len(values), length), np.nan)
-    try:
-        numbers[states == PRESENT] = np.fromiter(chain(*whole), float, length * len(whole)).reshape(-1, length)
-    except OverflowError:  # an integer beyond every float
-        numbers[states == PRESENT] = [[float(min(max(number, -1e300), 1e300)) for number in row] for row in whole]
+    numbers[is_whole] = np.fromiter(chain(*whole), float, length * len(whole)).reshape(-1, length)
+    numbers[np.isnan(numbers).any(axis=1)] = np.nan
+    states = np.where(np.isnan(numbers[:, 0]), MALFORMED, PRESENT).astype(np.int8)
+    states[[value is None for value in values]] = ABSENT
     return (numbers[:, 0] if width is None else numbers), states
 
 
@@ -133,15 +145,15 @@ def form_errors(content: object) -> list[Finding]:
         kind = type(content).__name__
         return [Finding('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')]
     content = {'categories': [], **content}  # training does without them
-    for part in _PARTS:
-        if not isinstance(content.get(part), list):
-            return [Finding('form', f'the file has no list "{part}", as COCO\'s format has')]
-    parts = [entry_errors(content[part], f'entries of "{part}"', kinds) for part, kinds in _PARTS.items()]
+    parts = (entry_errors(content.get(part), f'entries of "{part}"', kinds) for part, kinds in _PARTS.items())
     return findings_of(chain(*parts))
 
 
-def entry_errors(entries: list, name: str, kinds: dict) -> Iterator[tuple]:
-    """Rules that the entries of a list are dictionaries with certain kinds of values."""
+def entry_errors(entries: object, name: str, kinds: dict) -> Iterator[tuple]:
+    """Rules that entries are a list of dictionaries with certain kinds of values."""
+    if not isinstance(entries, list):
+        yield 'form', f'the {name} must be a list of dictionaries, the file holds a {type(entries).__name__}', None
+        return
     is_wrong = [not isinstance(entry, dict) for entry in entries]
     yield 'form', f'{name} are no dictionaries', np.flatnonzero(is_wrong), 'position'
     for key, kind in kinds.items() if not any(is_wrong) else ():

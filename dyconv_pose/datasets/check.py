@@ -1,4 +1,4 @@
-"""The check of a config's data files before training, testing or scoring: they exist and keep every rule.
+"""The check of a config's data before training, testing or scoring: its files exist and keep every rule.
 
 ``tools/dataset_converters/check_dataset.py`` reports everything about them, warnings too, and can decode the images.
 """
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from dyconv_pose import registration  # noqa: F401  MMPose, importable
 
@@ -23,9 +24,7 @@ from mmpose.evaluation.metrics.coco_metric import COCOeval
 from mmpose.registry import DATASETS, METRICS
 
 from .annotations import AnnotationTable, Finding, findings_of, read_annotations
-from .image_sizes import size_findings
-from .result_rules import check_detections
-from .rules import check_annotations, check_metainfo, missing_images
+from .rules import check_annotations, check_detections, missing_images, size_findings
 
 SPLITS = ('train', 'val', 'test')
 
@@ -33,52 +32,65 @@ SPLITS = ('train', 'val', 'test')
 _SAMPLE = 2000
 
 
-def check_data(config: Config, splits: Sequence[str]) -> None:
-    """Raises a FileNotFoundError or ValueError for the first thing that is missing or wrong in the named splits.
+class Part(NamedTuple):
+    """A dataset of a split, what the split's data loader reads, which may be made of several, and its metrics."""
 
-    Datasets with a format of their own are only looked for.
+    split: str
+    dataset: Config
+    whole: Config
+    evaluator: dict | list | None
+
+    @property
+    def paths(self) -> tuple[Path, list[Path], Path | None]:
+        """The annotation file, the image folders and the file of detector boxes."""
+        root, boxes = Path(self.dataset.get('data_root') or ''), self.dataset.get('bbox_file')
+        folders = [root / prefix for prefix in (self.dataset.get('data_prefix') or {}).values()]
+        return root / self.dataset.get('ann_file', ''), folders, Path(boxes) if boxes else None
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether images are read with EXIF's rotation applied, by the settings of LoadImage."""
+        return not re.search('ignore_orientation|unchanged|turbojpeg', str(self.whole))
+
+    def coco_metrics(self) -> list[dict]:
+        """Its CocoMetrics; a ValueError for one that the installed COCO evaluation cannot compute."""
+        metrics, found = self.evaluator or [], []
+        metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
+        for one in [
+            inner for outer in metrics for inner in outer.get('metrics') or [outer]
+        ]:  # of a MultiDatasetEvaluator
+            kind = METRICS.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
+            if isinstance(kind, type) and issubclass(kind, CocoMetric):
+                is_whole_body = issubclass(kind, CocoWholeBodyMetric)
+                COCOeval(iouType='keypoints_wholebody' if is_whole_body else one.get('iou_type', 'keypoints'))
+                found.append(one)
+        return found
+
+    def needed_images(self, table: AnnotationTable) -> np.ndarray:
+        """(I,) bool: top-down datasets read the images with persons only, unless a detector says where persons are."""
+        is_topdown = self.dataset.get('data_mode', 'topdown') == 'topdown' and not self.dataset.get('bbox_file')
+        return table.has_persons() if is_topdown else np.ones(len(table.image_ids), bool)
+
+
+def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
+    """Every dataset of the splits, also those within CombinedDataset, RepeatDataset and the like.
+
+    Those of a FurtherValidationHook are of the split ``'further validation'``.
     """
-    require_files(config, splits)
-    for split, dataset in split_datasets(config, splits):
-        _, errors = dataset_errors(config, split, dataset)
-        if errors:
-            more = f', and there are {len(errors) - 1} more kinds of error' if len(errors) > 1 else ''
-            raise ValueError(
-                f'The {split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}: correct the file; '
-                f'"python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}" lists everything.'
-            )
-
-
-def require_files(config: Config, splits: Sequence[str] = SPLITS) -> None:
-    """Looks for the annotation files, image folders and detector boxes of the named splits.
-
-    Raises:
-        FileNotFoundError: One is missing.
-    """
-    for split, dataset in split_datasets(config, splits):
-        annotations, folders, detections = paths_of(dataset)
-        places = {annotations: 'annotation file' if dataset.get('ann_file') else 'folder'}
-        places |= dict.fromkeys(folders, 'image folder') | ({detections: 'detector boxes'} if detections else {})
-        for path, kind in places.items():
-            if not path.exists():
-                alternative = ', or evaluate with --gt-boxes' if path == detections else ''
-                raise FileNotFoundError(
-                    f'The {split} set needs its {kind} at "{path}", where nothing is: put or link the dataset there '
-                    f'(docs/data.md){alternative}.'
-                )
-
-
-def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[tuple[str, Config]]:
-    """Every dataset of the named splits, also those within CombinedDataset, RepeatDataset and the like."""
-    for split in splits:
-        waiting = [config[f'{split}_dataloader']['dataset']] if config.get(f'{split}_dataloader') else []
+    sources = [(split, config.get(f'{split}_dataloader'), config.get(f'{split}_evaluator')) for split in splits]
+    if any(loader for split, loader, _ in sources if split != 'train'):
+        hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
+        hooks = [hook for hook in hooks if hook and hook.get('type') == 'FurtherValidationHook']
+        sources += [('further validation', hook.dataloader, hook.evaluator) for hook in hooks]
+    for split, loader, evaluator in sources:
+        waiting = [loader['dataset']] if loader else []
         while waiting:
             dataset = waiting.pop(0)
             inner = datasets_within(dataset)
             waiting = [*inner, *waiting]
             read_metainfo(dataset)  # a wrapper's counts too
             if not inner:
-                yield split, dataset
+                yield Part(split, dataset, loader['dataset'], evaluator)
 
 
 def datasets_within(dataset: Config) -> list[Config]:
@@ -86,51 +98,86 @@ def datasets_within(dataset: Config) -> list[Config]:
     return dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
 
 
-def coco_metrics(config: Config, split: str) -> list[dict]:
-    """The CocoMetrics of a split; a ValueError for one that the installed COCO evaluation cannot compute."""
-    metrics, waiting = [], config.get(f'{split}_evaluator') or []
-    waiting = list(waiting) if isinstance(waiting, list | tuple) else [waiting]
-    while waiting:
-        one = waiting.pop()
-        waiting += one.get('metrics') or []  # of MultiDatasetEvaluator
-        kind = METRICS.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
-        if isinstance(kind, type) and issubclass(kind, CocoMetric):
-            is_whole_body = issubclass(kind, CocoWholeBodyMetric)
-            COCOeval(iouType='keypoints_wholebody' if is_whole_body else one.get('iou_type', 'keypoints'))
-            metrics.append(one)
-    return metrics
+def parts_to_check(config: Config, splits: Sequence[str]) -> list[Part]:
+    """The datasets of the splits, each with the same files, metrics and way of reading once.
+
+    Raises:
+        FileNotFoundError: An annotation file, an image folder or a file of detector boxes is missing.
+        ValueError: Metadata or a metric cannot be used.
+    """
+    parts = {}
+    for part in split_datasets(config, splits):
+        annotations, folders, detections = part.paths
+        places = {annotations: 'annotation file' if part.dataset.get('ann_file') else 'folder'}
+        places |= dict.fromkeys(folders, 'image folder') | ({detections: 'detector boxes'} if detections else {})
+        for path, kind in places.items():
+            if not path.exists():
+                alternative = ', or evaluate with --gt-boxes' if path == detections else ''
+                raise FileNotFoundError(
+                    f'The {part.split} set needs its {kind} at "{path}", where nothing is: put or link the dataset '
+                    f'there (docs/data.md){alternative}.'
+                )
+        key = (part.paths, part.dataset.get('type'), part.dataset.get('metainfo'), part.coco_metrics(), part.is_upright)
+        parts.setdefault(repr(key), part)
+    return list(parts.values())
 
 
-def paths_of(dataset: Config) -> tuple[Path, list[Path], Path | None]:
-    """The annotation file, the image folders and the file of detector boxes."""
-    root = Path(dataset.get('data_root') or '')
-    folders = [root / prefix for prefix in (dataset.get('data_prefix') or {}).values()]
-    return root / dataset.get('ann_file', ''), folders, Path(dataset['bbox_file']) if dataset.get('bbox_file') else None
+def check_data(config: Config, splits: Sequence[str]) -> None:
+    """Raises a FileNotFoundError or ValueError for the first thing that is missing or wrong in the named splits.
+
+    Datasets with a format of their own are only looked for.
+    """
+    for part in parts_to_check(config, splits):
+        _check_head(config, part)
+        _, errors = dataset_errors(part)
+        if errors:
+            more = f', and there are {len(errors) - 1} more kinds of error' if len(errors) > 1 else ''
+            raise ValueError(
+                f'The {part.split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}: correct the '
+                f'file; "python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}" lists '
+                'everything.'
+            )
 
 
-def dataset_errors(config: Config, split: str, dataset: Config) -> tuple[AnnotationTable | None, list[Finding]]:
-    """The annotations of one dataset, where they can be read as COCO's format, and what is wrong with its files."""
-    names, metrics = keypoint_names(dataset), coco_metrics(config, split)
+def _check_head(config: Config, part: Part) -> None:
+    """Refuses a head that has not one output for each keypoint of the dataset."""
+    head = (config.model.get('head') if config.model.get('type') == 'TopdownPoseEstimator' else None) or {}
+    decoder = head.get('decoder')
+    if 'out_channels' not in head or not isinstance(decoder, dict) or decoder.get('heatmap_type') == 'combined':
+        return
+    if 'KeypointConverter' in f'{part.whole}' or 'converter' in f'{part.evaluator}':
+        return  # keypoints of the dataset are mapped to those of the head
+    metainfo = read_metainfo(part.whole) or read_metainfo(part.dataset)
+    if metainfo is not None and head.out_channels != metainfo['num_keypoints']:
+        raise ValueError(
+            f'The head must have one output for each keypoint, got out_channels={head.out_channels} for the '
+            f'{metainfo["num_keypoints"]} keypoints of the {part.split} set: set '
+            f'model.head.out_channels={metainfo["num_keypoints"]}, or map the keypoints by a KeypointConverter.'
+        )
+
+
+def dataset_errors(part: Part) -> tuple[AnnotationTable | None, list[Finding]]:
+    """The annotations of a dataset, where they can be read as COCO's format, and what is wrong with its files."""
+    dataset, names, metrics = part.dataset, keypoint_names(part.dataset), part.coco_metrics()
     if names is None:
         return None, []
-    whole = config[f'{split}_dataloader']['dataset']
-    if metrics and not len((read_metainfo(whole) or read_metainfo(dataset))['sigmas']):
+    if metrics and not len((read_metainfo(part.whole) or read_metainfo(dataset))['sigmas']):
         raise ValueError(f'CocoMetric needs sigmas, and the metainfo of {dataset.type} has none: score by PCKAccuracy.')
-    annotations, folders, detections = paths_of(dataset)
+    annotations, folders, detections = part.paths
     own = [one for one in metrics if Path(one.get('ann_file') or annotations).resolve() == annotations.resolve()]
     table, errors = read_annotations(annotations, len(names))
-    if table is not None:
-        errors = check_annotations(table, names, bool(own), any(metric.get('use_area', True) for metric in own))
-        if folders:
-            is_needed = needed_images(dataset, table)
-            errors += missing_images(table, folders[0], is_needed)
-            rows = np.flatnonzero(is_needed)
-            sizes = size_findings(table, folders[0], rows[:: max(len(rows) // _SAMPLE, 1)], is_upright(config, split))
-            errors += [found for found in sizes if found.severity == 'error']
+    if table is None:
+        return None, [replace(error, file=str(annotations)) for error in errors]
+    errors = check_annotations(table, names, bool(own), any(metric.get('use_area', True) for metric in own))
+    if folders:
+        is_needed = part.needed_images(table)
+        rows = np.flatnonzero(is_needed)
+        sizes = size_findings(table, folders[0], rows[:: max(len(rows) // _SAMPLE, 1)], part.is_upright)
+        errors += missing_images(table, folders[0], is_needed) + [one for one in sizes if one.severity == 'error']
     errors = [replace(error, file=str(annotations)) for error in errors]
-    if detections and table is not None:
+    if detections:
         errors += [replace(error, file=str(detections)) for error in check_detections(detections, table)]
-    if table is not None and whole is dataset and 'KeypointConverter' not in str(dataset):
+    if part.whole is dataset and 'KeypointConverter' not in str(dataset):
         others = [metric for metric in metrics if metric not in own and not metric.get('gt_converter')]
         errors += [error for metric in others for error in _truth_errors(metric, table, names)]
     return table, errors
@@ -148,18 +195,6 @@ def _truth_errors(metric: dict, table: AnnotationTable, names: Sequence[str]) ->
             ('category', "categories of the test set's persons are not those of its metric", other, 'category'),
         ])  # fmt: skip
     return [replace(error, file=str(metric['ann_file'])) for error in errors]
-
-
-def is_upright(config: Config, split: str) -> bool:
-    """Whether a split's images are read with EXIF's rotation applied, by the settings of LoadImage."""
-    settings = str(config[f'{split}_dataloader']['dataset'])
-    return not re.search('ignore_orientation|unchanged|turbojpeg', settings)
-
-
-def needed_images(dataset: Config, table: AnnotationTable) -> np.ndarray:
-    """(I,) bool: top-down datasets read the images with persons only, unless a detector says where persons are."""
-    is_topdown = dataset.get('data_mode', 'topdown') == 'topdown' and not dataset.get('bbox_file')
-    return table.has_persons() if is_topdown else np.ones(len(table.image_ids), bool)
 
 
 def _kind_of(dataset: Config) -> type:
@@ -195,6 +230,16 @@ def read_metainfo(dataset: Config) -> dict | None:
             metainfo = parse_pose_metainfo(stated)
         except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'The metainfo of {kind.__name__} in the config is not complete: {error!r}') from error
-    if 'from_file' not in stated or Path(stated['from_file']).is_file():
-        check_metainfo(metainfo)
+    if 'from_file' in stated and not Path(stated['from_file']).is_file():
+        return metainfo
+    names, flips, count = metainfo['keypoint_id2name'], metainfo['flip_indices'], metainfo['num_keypoints']
+    lengths = {'sigmas': len(metainfo['sigmas']) or count, 'joint_weights': len(metainfo['dataset_keypoint_weights'])}
+    wrong = [f'{key} must be {count} numbers, as keypoints, got {n}' for key, n in lengths.items() if n != count]
+    if list(names) != list(range(count)) or len(set(names.values())) != count:
+        wrong.append(f'{count} keypoints must have the ids 0 to {count - 1} in order and different names, got {names}')
+    elif one_way := [k for k in range(count) if flips[flips[k]] != k]:
+        first, second = names[one_way[0]], names[flips[one_way[0]]]
+        wrong.append(f'swaps must go both ways, and "{first}" names "{second}", which names another')
+    if wrong:
+        raise ValueError(f'In the metainfo of the dataset "{metainfo["dataset_name"]}" {wrong[0]:.400}: correct it.')
     return metainfo

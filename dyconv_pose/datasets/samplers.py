@@ -1,4 +1,4 @@
-"""Samplers: seeds for the augmentation of each sample, and sampling without replacement across epochs.
+"""Seeds for the augmentation of each sample, and sampling without replacement across epochs.
 
 MMEngine seeds a data-loading process once, so that a resumed run draws other numbers. Here the sampler gives each index
 a seed, a pure function of (run's seed, epoch, place in the epoch), and the dataset seeds the generators with it.
@@ -44,11 +44,6 @@ class SeededDataset(Dataset):
     def __init__(self, dataset: dict) -> None:
         self.dataset = DATASETS.build(dataset)
 
-    def full_init(self) -> None:
-        """Lets the dataset read its annotations, as MMEngine's runner asks it to."""
-        if hasattr(self.dataset, 'full_init'):
-            self.dataset.full_init()
-
     def __len__(self) -> int:
         return len(self.dataset)
 
@@ -74,10 +69,9 @@ class SeededSampler(Sampler):
     def __init__(self, dataset: Dataset, sampler: dict, seed: int | None = None) -> None:
         # not the seeded one where the dataset is a slice that MMEngine took
         self._dataset = dataset.dataset if isinstance(dataset, SeededDataset) else dataset
-        self._config = sampler
+        self._config, self.epoch, self.num_skipped = sampler, 0, 0
         self.sampler = self._new_sampler(seed)
         self.is_endless = isinstance(self.sampler, InfiniteSampler)
-        self.epoch = self.num_skipped = 0
         self.rank, self.world_size = get_dist_info()
 
     @property

@@ -16,12 +16,12 @@ from torch import nn
 
 from dyconv_pose.files import write_atomically
 from dyconv_pose.inference import HeatmapModel, read_image
-from dyconv_pose.inference.preprocessing import normalize
+from dyconv_pose.inference.topdown import normalize
 
 from .fold import to_deploy
 from .network import TorchNetwork
-from .runtime import METADATA_KEY, ExportedModel, ExportedNetwork, open_session
-from .storage import STORAGES, store_weights
+from .runtime import METADATA_KEY, ExportedModel, open_session
+from .storage import store_weights
 
 #: The lowest version of ONNX's operators in which the exporter writes.
 LOWEST_OPSET = 18
@@ -37,8 +37,6 @@ TOLERANCE = 1e-4
 class ExportReport:
     """What an export gave."""
 
-    path: Path
-    size: int  # bytes
     errors: dict[str, float]  # for each check its largest relative difference from torch, at most TOLERANCE
     storage_error: float | None  # the relative difference that storing weights in fewer bits makes, if asked for
 
@@ -72,20 +70,21 @@ def export_onnx(
         ValueError: An argument is out of its range, the network cannot be exported, or the file fails its check.
     """
     out = Path(out)
-    _check_arguments(model, out, batch, opset, storage)
+    check_arguments(model, out, batch, opset)
     inputs = dict(_inputs(model, images))
     reference, storage_error = model.network, None
     deployed = to_deploy(model.network.module, 'batch_1' if batch else 'any_batch')
     if storage != 'float32':
-        reference = TorchNetwork(store_weights(deployed, storage), part=1)
+        reference = TorchNetwork(store_weights(deployed, storage))
         storage_error = max(relative_error(reference(one), model.network(one)) for one in inputs.values())
-    described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, source=source)
+    codec = 'SimCCLabel' if model.spec.simcc_size_wh else 'MSRAHeatmap'
+    described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, codec, source)
     with TemporaryDirectory() as folder:
         unchecked = Path(folder) / out.name
         write_onnx(deployed, described, unchecked)
-        errors = _check(unchecked, described, reference, inputs)
+        errors = _check(unchecked, batch, reference, inputs)
         write_atomically(out, unchecked.read_bytes())
-    return ExportReport(out, out.stat().st_size, errors, storage_error)
+    return ExportReport(errors, storage_error)
 
 
 def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
@@ -97,13 +96,14 @@ def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
     # Two samples stand for any number, for torch.export takes a batch of one for fixed.
     example = (torch.zeros(model.batch or 2, 3, height, width),)
     shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
-    names = dict(input_names=['input'], output_names=['heatmaps'])
+    outputs = ['simcc_x', 'simcc_y'] if model.spec.simcc_size_wh else ['heatmaps']
+    names = dict(input_names=['input'], output_names=outputs)
     try:
         with _quiet():
             program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False)
             exported = torch.onnx.export(program, dynamo=True, opset_version=model.opset, verbose=False, **names)
     except RuntimeError as error:  # the base of what torch.export and torch.onnx raise
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        first = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
         raise ValueError(
             f'The network cannot be exported to opset {model.opset}: {first} (try a higher --opset).'
         ) from error
@@ -139,14 +139,13 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return error if np.isfinite(error) else float('inf')
 
 
-def _check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: int, storage: str) -> None:
+def check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: int) -> None:
+    """Raises what :func:`export_onnx` does for these of its arguments."""
     missing = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if find_spec(name) is None]
     if missing:
         raise ImportError(f'Export needs {", ".join(missing)}: pip install -r requirements/deploy.txt.')
     if batch not in (None, 1):
         raise ValueError(f'The batch size of an exported graph must be 1 or left free, got {batch}: leave it out.')
-    if storage not in STORAGES:
-        raise ValueError(f'Weights must be stored in one of {", ".join(STORAGES)}, got {storage!r}.')
     import onnx
 
     highest = onnx.defs.onnx_opset_version()
@@ -161,8 +160,8 @@ def _check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: i
         raise FileNotFoundError(f'The exported file must go into an existing folder, got "{out.parent}".')
     if not isinstance(model, HeatmapModel) or not isinstance(model.network, TorchNetwork):
         raise ValueError(
-            "Export is for heatmap networks with MMPose's MSRAHeatmap codec and plain test pipeline (no UDP or "
-            'SimCC), which is not what the config describes: run it in torch by tools/infer.py.'
+            "Export is for networks with MMPose's MSRAHeatmap or SimCCLabel codec and plain test pipeline (no UDP, no "
+            'SimCC with DARK), which is not what the config describes: run it in torch by tools/infer.py.'
         )
 
 
@@ -177,37 +176,28 @@ def _inputs(model: HeatmapModel, images: Sequence[str | Path]) -> Iterator[tuple
             yield f'images, batch {batch}', normalize(np.resize(crops, (batch, height, width, 3)), model.spec)
 
 
-def rounding_error(network: TorchNetwork, batch: np.ndarray) -> float:
-    """The relative error of a network in float32 on input (B, 3, H, W); infinite for NaN."""
-    precise = copy.deepcopy(network.module).double()
-    with torch.inference_mode():
-        expected = precise(torch.from_numpy(batch).double()).cpu().numpy()
-    return relative_error(network(batch), expected)
-
-
-def _check(path: Path, described: ExportedModel, reference: TorchNetwork, inputs: dict[str, np.ndarray]) -> dict:
-    """Compares a file in ONNX Runtime with torch; see :class:`ExportReport`."""
-    session = open_session(path)
-    run = ExportedNetwork(session, described) if described.batch else session
-    errors = {}
+def _check(path: Path, size: int | None, reference: TorchNetwork, inputs: dict[str, np.ndarray]) -> dict[str, float]:
+    """Compares a file in ONNX Runtime, ``size`` samples at once or all, with torch; see :class:`ExportReport`."""
+    session, errors = open_session(path), {}
     for name, batch in inputs.items():
         try:
-            found = run(batch)
+            found = session.run_in_parts(batch, size or len(batch))
         except Exception as error:  # ONNX Runtime's errors share no base class but this one
             first = str(error).splitlines()[0]
             raise ValueError(f'The exported network does not run ({name}): {first} (try another --opset).') from error
         errors[name] = relative_error(found, reference(batch))
     worst = max(errors, key=errors.get)
-    if not errors[worst] <= TOLERANCE:
-        rounding = rounding_error(reference, inputs[worst])
-        if rounding >= errors[worst] / 4:
-            raise ValueError(
-                f'A network that is exported must compute nearly the same in float32 as in float64, the heatmaps of '
-                f'this differ by {rounding:.2g} of the largest value ({worst}), and so those of the exported one by '
-                f'{errors[worst]:.2g}: no file is left; it is not trained enough, or its loss diverged.'
-            )
+    if errors[worst] <= TOLERANCE:
+        return errors
+    precise = TorchNetwork(copy.deepcopy(reference.module).double())  # whether rounding alone moves them that far
+    rounding = relative_error(reference(inputs[worst]), precise(inputs[worst].astype(np.float64)))
+    if rounding >= errors[worst] / 4:
         raise ValueError(
-            f'The exported network must equal that of torch within {TOLERANCE:g} of the largest value, it differs by '
-            f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --weights.'
+            f'A network that is exported must compute nearly the same in float32 as in float64, the heatmaps of '
+            f'this differ by {rounding:.2g} of the largest value ({worst}), and so those of the exported one by '
+            f'{errors[worst]:.2g}: no file is left; it is not trained enough, or its loss diverged.'
         )
-    return errors
+    raise ValueError(
+        f'The exported network must equal that of torch within {TOLERANCE:g} of the largest value, it differs by '
+        f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --weights.'
+    )

@@ -1,4 +1,12 @@
-"""Turns a trained network into the one that is deployed: folded, frozen, and in forms that a purpose needs."""
+"""Turns a trained network into the one that is deployed: folded, frozen, and in forms that a purpose needs.
+
+The scale of a normalisation that follows a dynamic layer goes into each of the K kernels, its shift becomes one static
+bias::
+
+    s * (W(x) * x + b(x)) + t  =  (sum_k pi_k s W_k) * x + sum_k pi_k s b_k + t
+
+Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+"""
 
 import copy
 from itertools import pairwise
@@ -7,17 +15,74 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dyconv_pose.engine.memory_format import PLAIN_CONVS, use_channels_last
-from dyconv_pose.layers import DynamicConv2d
+from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
+from dyconv_pose.layers import DynamicConv2d, aggregate
 from dyconv_pose.layers.base import scale_and_shift
-
-from .layers import DeployedConv2d
+from dyconv_pose.layers.dynamic_conv import convolve_mixture
+from dyconv_pose.layers.forms import is_single, single
+from dyconv_pose.layers.same_padding import padded
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
 #: graph with a free batch size; ``batch_1`` for export to a graph that takes batches of one, where kernels are mixed as
 #: a sum: measured, the quickest in OpenVINO (benchmarks/README.md).
 PURPOSES = ('torch', 'any_batch', 'batch_1')
+
+
+class DeployedConv2d(nn.Module):
+    """A dynamic convolution that only runs, in the forms of the trained one: ``scale * source(x) + shift``.
+
+    Attributes:
+        attention: The source's, its temperature folded in.
+        bank: The K kernels, one tensor each (1, C_out, C_in / G * k * k) where they are ``split``, to be mixed as a
+            sum, and else all in one (K, C_out, C_in / G * k * k), to be mixed as a product of matrices.
+        bank_scale: (C_out, 1), by which kernels that are stored as integers are multiplied, or ``None``.
+        bias: (K, C_out) where the source has biases, else ``None``.
+        static_bias: (1, C_out), what is the same for all kernels, or ``None``.
+    """
+
+    extra_repr = DynamicConv2d.extra_repr
+
+    def __init__(
+        self, source: DynamicConv2d, scale: Tensor | None = None, shift: Tensor | None = None, split: bool = False
+    ) -> None:
+        super().__init__()
+        for name in (*nn.Conv2d.__constants__, 'num_kernels'):
+            setattr(self, name, getattr(source, name))
+        self.attention = copy.deepcopy(source.attention).requires_grad_(False)
+        if hasattr(self.attention, 'fold_temperature'):
+            self.attention.fold_temperature()
+        dtype, scale = source.weight.dtype, torch.ones(self.out_channels) if scale is None else scale
+        scale = scale.to(source.weight.device, torch.float64)
+        # A runtime reads whole constants the fastest, and mixes matrices faster than anything of more dimensions.
+        bank = (source.weight.detach().double().flatten(2) * scale[:, None]).to(dtype)
+        parts = bank.split(1 if split else self.num_kernels)
+        self.bank = nn.ParameterList(nn.Parameter(part.contiguous(), requires_grad=False) for part in parts)
+        self.register_buffer('bank_scale', None)
+        self.register_buffer('bias', None if source.bias is None else (source.bias.detach().double() * scale).to(dtype))
+        self.register_buffer('static_bias', None if shift is None else shift[None].to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C_in, H, W), or one sample (C_in, H, W), to (B, C_out, H_out, W_out)."""
+        if x.dim() == 3:
+            return self(x.unsqueeze(0)).squeeze(0)
+        attention = self.attention(x)  # (B, K)
+        x, geometry = padded(self, x)
+        parts = [part.to(x.dtype) for part in self.bank]
+        scale = 1 if self.bank_scale is None else self.bank_scale
+        if not (is_single(x) and len(x)):
+            bank = (torch.cat(parts) * scale).view(-1, *geometry.kernel_shape)
+            y = convolve_mixture(x, attention, bank, self.bias, geometry)
+            return y if self.static_bias is None else y + self.static_bias[..., None, None]
+        if len(parts) == 1:
+            kernel = aggregate(attention, parts[0])
+        else:
+            shares = attention.unsqueeze(-1).split(1, dim=1)  # K times (1, 1, 1)
+            kernel = sum(share * part for share, part in zip(shares, parts, strict=True))
+        biases = [self.static_bias, None if self.bias is None else aggregate(attention, self.bias)]
+        bias = sum(one for one in biases if one is not None) if biases != [None, None] else None
+        return single(x, (kernel * scale).view(1, *geometry.kernel_shape), bias, geometry)
 
 
 def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
@@ -50,44 +115,32 @@ def _fold_within(parent: nn.Module, split: bool) -> None:
     A normalisation follows a convolution if it is the next child of the same module, which is how MMPose's blocks
     and PyTorch's ``nn.Sequential`` are made. One that follows nothing stays, and is right as it is.
     """
-    double = torch.float64
     children = [*parent.named_children(), ('', None)]
     ordered = not isinstance(parent, ConvModule) or parent.order.index('norm') == parent.order.index('conv') + 1
     for (name, child), (next_name, follower) in pairwise(children):
-        if not (type(child) in PLAIN_CONVS or (isinstance(child, DynamicConv2d) and child.is_mixture)):
-            if not isinstance(child, DynamicConv2d):
-                _fold_within(child, split)
-            elif ordered and _can_fold(child, follower) and (new := child.folded(*scale_and_shift(follower, double))):
-                parent._modules[name], parent._modules[next_name] = new, nn.Identity()
-        elif ordered and _can_fold(child, follower):
-            parent._modules[name] = _deployed(child, split, *scale_and_shift(follower, double))
-            parent._modules[next_name] = nn.Identity()
+        is_dynamic = isinstance(child, DynamicConv2d)
+        if not is_dynamic and type(child) not in PLAIN_CONVS:
+            _fold_within(child, split)
+            continue
+        affine = _scale_and_shift(child, follower) if ordered else ()
+        if is_dynamic:
+            new = DeployedConv2d(child, *affine, split=split) if child.is_mixture else affine and child.folded(*affine)
         else:
-            parent._modules[name] = _deployed(child, split)
+            new = affine and fuse_conv_bn_eval(child, follower, isinstance(child, nn.ConvTranspose2d))
+        if new:
+            parent._modules[name] = new
+            if affine:
+                parent._modules[next_name] = nn.Identity()
 
 
-def _can_fold(conv: nn.Module, norm: nn.Module | None) -> bool:
-    """Whether a module is a scale and a shift of a convolution's output; a subclass may apply an activation too."""
+def _scale_and_shift(conv: nn.Module, norm: nn.Module | None) -> tuple[Tensor, ...]:
+    """What a normalisation multiplies the convolution's output with and then adds, (C_out,) each, in float64.
+
+    Nothing for any other module, and for a subclass, which may apply an activation too.
+    """
     if not isinstance(norm, _BatchNorm) or type(norm).forward not in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
-        return False
-    return norm.running_mean is not None and norm.num_features == conv.out_channels
-
-
-def _deployed(conv: nn.Module, split: bool, scale: Tensor | None = None, shift: Tensor | None = None) -> nn.Module:
-    """The layer that computes ``scale * conv(x) + shift``."""
-    if isinstance(conv, DynamicConv2d):
-        return DeployedConv2d(conv, scale, shift, split)
-    if scale is None:
-        return conv
-    conv = copy.copy(conv)  # one that stands in several places may be followed by a normalisation in each
-    conv._parameters = dict(conv._parameters)
-    dtype, weight = conv.weight.dtype, conv.weight.double()
-    if isinstance(conv, nn.ConvTranspose2d):  # (C_in, C_out / G, k, k): output channels are split among the groups
-        per_group = scale.reshape(conv.groups, 1, -1, 1, 1)
-        weight = (weight.unflatten(0, (conv.groups, -1)) * per_group).flatten(0, 1)
-    else:
-        weight = weight * scale[:, None, None, None]
-    bias = shift if conv.bias is None else shift + conv.bias.double() * scale
-    conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
-    conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
-    return conv
+        return ()
+    splits_outputs = isinstance(conv, nn.ConvTranspose2d) and conv.groups > 1  # which PyTorch does not fold
+    if splits_outputs or norm.running_mean is None or norm.num_features != conv.out_channels:
+        return ()
+    return scale_and_shift(norm, torch.float64)

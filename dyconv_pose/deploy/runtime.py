@@ -6,14 +6,15 @@ Letters: B batch, K keypoints, H and W input size, h and w heatmap size.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dyconv_pose.inference import HeatmapModel, KeypointSet, PoseEstimator, TopdownSpec, load_detector
-from dyconv_pose.inference.predictor import Detector
+from dyconv_pose.inference.detectors import Detector
 
 #: The name under which the file's metadata hold the JSON text of :class:`ExportedModel`.
 METADATA_KEY = 'dyconv_pose'
@@ -24,7 +25,7 @@ FORMAT = 2
 #: Runtimes that :func:`load_exported` knows, and their names.
 BACKENDS = {'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO'}
 
-#: Persons that go through a network with a free batch size at once: more would wait for the memory.
+#: Persons that go through a network at once where it takes any number: more would wait for the memory.
 _PART = 4
 
 _REMEDY = 'export it with "python tools/export.py CONFIG CHECKPOINT --out model.onnx"'
@@ -36,7 +37,7 @@ class ExportedModel:
 
     spec: TopdownSpec
     keypoint_set: KeypointSet
-    batch: int | None = None  # the only batch size that the graph takes; None where it takes any
+    batch: int | None = None  # 1 where the graph takes batches of one alone
     opset: int = 18  # the version of ONNX's operators
     storage: str = 'float32'  # how the weights are stored
     codec: str = 'MSRAHeatmap'  # how heatmaps are read
@@ -48,7 +49,7 @@ class ExportedModel:
 
     @classmethod
     def from_json(cls, text: str) -> 'ExportedModel':
-        """Reads what :meth:`to_json` wrote; a ValueError where the text is something else or of another format."""
+        """Reads what :meth:`to_json` wrote; a ValueError for anything else."""
         content = json.loads(text)
         try:
             if content.pop('format') != FORMAT:
@@ -67,35 +68,15 @@ def _with_tuples(value: object) -> object:
 
 
 class Session(NamedTuple):
-    """A graph in a runtime, as a function of its only input that gives its only output."""
+    """A graph in a runtime: from float32 (B, 3, H, W) to heatmaps (B, K, h, w) or SimCC vectors (B, K, w + h)."""
 
     run: Callable[[np.ndarray], np.ndarray]
     metadata: str | None  # what the file holds under METADATA_KEY
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Maps input (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32."""
-        return self.run(batch)
-
-
-class ExportedNetwork:
-    """A session, and what its file says of itself, as a function of arrays of any batch size."""
-
-    def __init__(self, session: Callable[[np.ndarray], np.ndarray], model: ExportedModel) -> None:
-        self.session, self.model = session, model
-
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Maps (B, 3, H, W) to heatmaps (B, K, h, w), both float32; a ValueError for input of another type or shape."""
-        width, height = self.model.spec.input_size_wh
-        batch = np.asarray(batch)
-        if batch.dtype != np.float32 or batch.ndim != 4 or batch.shape[1:] != (3, height, width) or not len(batch):
-            raise ValueError(
-                f'The network takes float32 of shape (B, 3, {height}, {width}) with B >= 1, got {batch.dtype} of shape '
-                f'{batch.shape}: crop and normalise images as dyconv_pose.inference.HeatmapModel does.'
-            )
-        part = self.model.batch or _PART
-        if self.model.batch and len(batch) % part:
-            raise ValueError(f'The network takes {part} at once, got {len(batch)}: export it without --batch.')
-        return np.concatenate([self.session(batch[start : start + part]) for start in range(0, len(batch), part)])
+    def run_in_parts(self, batch: np.ndarray, size: int | None = None) -> np.ndarray:
+        """Runs (B, 3, H, W) ``size`` at once; by default as many as take the least time for the memory."""
+        size = size or _PART
+        return np.concatenate([self.run(batch[start : start + size]) for start in range(0, len(batch), size)])
 
 
 def load_exported(
@@ -110,7 +91,7 @@ def load_exported(
     """Loads a file of ``tools/export.py`` for use on images; needs the backend's package, NumPy and OpenCV.
 
     ``threads`` are the network's, by default the backend's choice; ``flip_test`` is by default the config's, and all
-    else as in :func:`dyconv_pose.apis.load_estimator`.
+    else as in :func:`dyconv_pose.load_estimator`.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -120,13 +101,15 @@ def load_exported(
     session = open_session(path, backend, threads)
     model = _described(session, path)
     spec = model.spec if flip_test is None else replace(model.spec, flip_test=flip_test)
-    heatmap_model = HeatmapModel(ExportedNetwork(session, model), spec, model.keypoint_set)
-    return PoseEstimator(heatmap_model, detector or load_detector('hog'), batch_size, keep_heatmaps)
+    if keep_heatmaps and spec.simcc_size_wh:
+        raise ValueError(f'Heatmaps need a network that has some, "{path}" has SimCC vectors: leave out --heatmaps.')
+    heatmap_model = HeatmapModel(partial(session.run_in_parts, size=model.batch), spec, model.keypoint_set)
+    return PoseEstimator(heatmap_model, detector or load_detector(), batch_size, keep_heatmaps)
 
 
-def read_exported(path: str | Path, backend: str | None = None) -> ExportedModel:
-    """What an exported file says of itself, read by a backend, or by the first installed; raises as load_exported."""
-    return _described(open_session(path, backend or next(filter(find_spec, BACKENDS), 'onnxruntime')), path)
+def read_exported(path: str | Path, backend: str = 'onnxruntime') -> ExportedModel:
+    """What an exported file says of itself, read by a backend; errors as in :func:`load_exported`."""
+    return _described(open_session(path, backend), path)
 
 
 def _described(session: Session, path: str | Path) -> ExportedModel:
@@ -152,15 +135,12 @@ def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | 
         return _onnxruntime(path, threads) if backend == 'onnxruntime' else _openvino(path, threads)
     except Exception as error:  # the errors of neither share a base class but this one
         text = str(error).strip()
-        if any(sign in text for sign in ('rotobuf', 'Unable to read the model', "can't be parsed")):
-            raise ValueError(
-                f'The model must be a whole ONNX file, "{path}" is none: copy it again, or {_REMEDY}.'
-            ) from error
-        first = text.splitlines()[-1 if backend == 'openvino' else 0]
-        raise ValueError(
-            f'{BACKENDS[backend]} cannot load "{path}": {first} (install a newer {backend}, or export with a lower '
-            '--opset).'
-        ) from error
+        problem = f'The model must be a whole ONNX file, "{path}" is none: copy it again, or {_REMEDY}.'
+        if not any(sign in text for sign in ('rotobuf', 'Unable to read the model', "can't be parsed")):
+            first = text.splitlines()[-1 if backend == 'openvino' else 0]
+            remedy = f'install a newer {backend}, or export with a lower --opset'
+            problem = f'{BACKENDS[backend]} cannot load "{path}": {first} ({remedy}).'
+        raise ValueError(problem) from error
 
 
 def _onnxruntime(path: str | Path, threads: int | None) -> Session:
@@ -168,21 +148,18 @@ def _onnxruntime(path: str | Path, threads: int | None) -> Session:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or 0
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
     metadata = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    return Session(lambda batch: session.run(None, {name: batch})[0], metadata)
+    return Session(lambda batch: np.concatenate(session.run(None, {name: batch}), axis=-1), metadata)
 
 
 def _openvino(path: str | Path, threads: int | None) -> Session:
     import openvino
 
     # Some processors would otherwise compute in bfloat16, which moves keypoints.
-    options = {'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY'}
-    if threads is not None:
-        options['INFERENCE_NUM_THREADS'] = threads
+    options = {'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_NUM_THREADS': threads or 0}
     core = openvino.Core()
     model = core.read_model(str(path))
     key = ['framework', METADATA_KEY]
@@ -190,33 +167,31 @@ def _openvino(path: str | Path, threads: int | None) -> Session:
     banks = banks_as_inputs(model)
     request = core.compile_model(model, 'CPU', options).create_infer_request()
     for number, bank in enumerate(banks, 1):
-        request.set_input_tensor(number, openvino.Tensor(bank, shared_memory=True))
+        request.set_input_tensor(number, bank)
 
-    def run(batch: np.ndarray, _keep: list[np.ndarray] = banks) -> np.ndarray:
-        return request.infer([np.ascontiguousarray(batch)])[0].copy()
+    def run(batch: np.ndarray) -> np.ndarray:
+        return np.concatenate([*request.infer([np.ascontiguousarray(batch)]).values()], axis=-1)
 
     return Session(run, metadata)
 
 
-def banks_as_inputs(model: Any) -> list[np.ndarray]:
-    """Makes inputs of the kernels in a model of OpenVINO that are stored in fewer bits and mixed as a sum.
+def banks_as_inputs(model: 'openvino.Model') -> list['openvino.Tensor']:  # noqa: F821
+    """Makes inputs of the kernels in a model that are stored in fewer bits and mixed as a sum; returns what to give.
 
-    It would widen constants to float32 once, and read two or four times as much at every run. Returns what to give to
-    the inputs after the first, in order, and to keep as long as they are read.
+    OpenVINO would widen constants to float32 once, and read two or four times as much at every run.
     """
-    from openvino import Type, opset13
+    from openvino import Tensor, Type, opset13
 
     banks, inputs = [], []
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != 'Constant' or node.get_output_element_type(0) not in (Type.f16, Type.i8):
-            continue
-        widened = [use.get_node() for use in node.output(0).get_target_inputs()]
-        products = [use.get_node() for wide in widened for use in wide.output(0).get_target_inputs()]
-        factors = [one.input_value(i).get_node().get_type_name() for one in products for i in (0, 1)]
-        is_mixed = [one.get_type_name() for one in products] == ['Multiply'] and 'Constant' not in factors
-        if [one.get_type_name() for one in widened] == ['Convert'] and is_mixed:
-            banks.append(np.array(node.data))
-            inputs.append(opset13.parameter(list(banks[-1].shape), node.get_output_element_type(0)))
-            node.output(0).replace(inputs[-1].output(0))
+    for product in model.get_ordered_ops():
+        factors = [value.get_source_output().get_node() for value in product.inputs()]
+        kinds = [factor.get_type_name() for factor in factors]
+        if product.get_type_name() != 'Multiply' or 'Convert' not in kinds or 'Constant' in kinds:
+            continue  # a constant factor is the scale of static weights
+        bank = factors[kinds.index('Convert')].input_value(0).get_node()
+        if bank.get_type_name() == 'Constant' and bank.get_element_type() in (Type.f16, Type.i8):
+            banks.append(Tensor(np.array(bank.data)))
+            inputs.append(opset13.parameter(banks[-1].shape, banks[-1].element_type))
+            bank.output(0).replace(inputs[-1].output(0))
     model.add_parameters(inputs)
     return banks

@@ -1,56 +1,41 @@
-"""Stores the weights of a deployed network in fewer bits; they compute in the type of the features all the same.
-
-Shape letters: K kernels, C_in and C_out channels, G groups, k kernel size.
-"""
+"""Stores the weights of a deployed network in fewer bits; they compute in the type of the features all the same."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
-from .layers import DeployedConv2d
+from .fold import DeployedConv2d
 
 #: How weights are stored.
 STORAGES = ('float32', 'float16', 'int8')
 
 
-class Stored(nn.Module):
-    """A static convolution, a transposed one or a linear layer, whose weight is stored in fewer bits.
+class Widened(nn.Module):
+    """What a layer computes with where its weight is stored in fewer bits: the weight times a scale in full bits."""
 
-    The source's parameters are taken away.
-    """
-
-    def __init__(self, source: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, storage: str) -> None:
+    def __init__(self, scale: Tensor) -> None:
         super().__init__()
-        axis = 1 if isinstance(source, nn.ConvTranspose2d) else 0  # that of the output channels of a group
-        (weight,), scale = stored([source.weight.detach()], storage, axis)
-        self.register_buffer('weight', weight)
         self.register_buffer('scale', scale)
-        self.register_buffer('bias', None if source.bias is None else source.bias.detach())
-        source.weight = source.bias = None
-        self.source = source
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps the source's inputs to its outputs."""
-        weight = self.weight.to(x.dtype) if self.scale is None else self.weight.to(x.dtype) * self.scale
-        return torch.func.functional_call(self.source, {'weight': weight, 'bias': self.bias}, (x,))
+    def forward(self, weight: Tensor) -> Tensor:
+        """Maps the stored weight to the one that computes, in the type of the scale."""
+        return weight * self.scale
 
 
-def stored(tensors: list[Tensor], storage: str, axis: int) -> tuple[list[Tensor], Tensor | None]:
-    """Tensors of one shape in one of :data:`STORAGES`, and by what they are to be multiplied, or ``None``.
-
-    For int8 each slice of the axis has a scale, which the tensors share, so that a mixture of them can be scaled.
-    """
+def stored(weight: Tensor, storage: str, axis: int) -> tuple[Tensor, Tensor | None]:
+    """A weight in one of :data:`STORAGES`, and its scale: for int8 one for each slice of the axis, else ``None``."""
     if storage != 'int8':
-        return [tensor.to(getattr(torch, storage)) for tensor in tensors], None
-    others = [dim for dim in range(tensors[0].dim()) if dim != axis]
-    largest = torch.stack([tensor.abs().amax(dim=others, keepdim=True) for tensor in tensors]).amax(dim=0)
-    scale = largest.clamp(min=1e-12) / 127
-    return [(tensor / scale).round().to(torch.int8) for tensor in tensors], scale
+        return weight.to(getattr(torch, storage)), None
+    others = [dim for dim in range(weight.dim()) if dim != axis]
+    scale = weight.abs().amax(dim=others, keepdim=True).clamp(min=1e-12) / 127
+    return (weight / scale).round().to(torch.int8), scale
 
 
 def store_bank(layer: DeployedConv2d, storage: str) -> None:
-    """Stores the kernels of one dynamic layer, in place."""
-    parts, scale = stored(list(layer.bank), storage, axis=1)
-    layer.bank = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in parts)
+    """Stores the kernels of one dynamic layer, in place; they share their scale, by which a mixture is multiplied."""
+    bank, scale = stored(torch.cat(list(layer.bank)), storage, axis=1)
+    parts = bank.split(len(layer.bank[0]))
+    layer.bank = nn.ParameterList(nn.Parameter(part.clone(), requires_grad=False) for part in parts)
     layer.bank_scale = None if scale is None else scale[0]
 
 
@@ -63,17 +48,17 @@ def store_weights(model: nn.Module, storage: str) -> nn.Module:
     """
     if storage not in STORAGES:
         raise ValueError(f'Weights must be stored in one of {", ".join(STORAGES)}, got {storage!r}.')
-    if storage == 'float32':
-        return model
     chosen = []
-    for name, module in model.named_modules():
+    for module in model.modules() if storage != 'float32' else ():
         if isinstance(module, DeployedConv2d):
             store_bank(module, storage)
-            linear = [f'{name}.{part}' for part, layer in module.named_modules() if isinstance(layer, nn.Linear)]
-            chosen += linear[:-1]
+            chosen += [layer for layer in module.attention.modules() if isinstance(layer, nn.Linear)][:-1]
         elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            chosen.append(name)
-    for name in chosen:
-        parent, _, child = name.rpartition('.')
-        setattr(model.get_submodule(parent), child, Stored(model.get_submodule(name), storage))
+            chosen.append(module)
+    for layer in chosen:
+        axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0  # that of the output channels of a group
+        weight, scale = stored(layer.weight, storage, axis)
+        widened = Widened(layer.weight.new_ones(1) if scale is None else scale)
+        layer.weight = nn.Parameter(weight, requires_grad=False)
+        register_parametrization(layer, 'weight', widened, unsafe=True)  # which may change the type
     return model

@@ -5,11 +5,9 @@ from functools import partial
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from dyconv_pose.layers import dynamic_layers
 
@@ -43,9 +41,7 @@ class AttentionLogHook(Hook):
     def __init__(self, interval: int = 50) -> None:
         if interval < 1:
             raise ValueError(f'interval must be at least 1 iteration, got {interval}.')
-        self.interval = interval
-        self._handles: list[RemovableHandle] = []
-        self._found: dict[str, Tensor] = {}
+        self.interval, self._handles, self._found = interval, [], {}
 
     def before_train(self, runner: Runner) -> None:
         """Raises a ValueError where there is nothing to log."""
@@ -57,11 +53,10 @@ class AttentionLogHook(Hook):
 
     def before_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Looks into every dynamic layer, where this iteration is logged."""
-        if (runner.iter + 1) % self.interval == 0:
-            network = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            for name, layer in dynamic_layers(network):
-                if layer.kernel_attention is not None:
-                    self._handles.append(layer.kernel_attention.register_forward_hook(partial(self._keep, name)))
+        for name, layer in dynamic_layers(runner.model) if (runner.iter + 1) % self.interval == 0 else ():
+            if layer.kernel_attention is not None:
+                keep = partial(self._keep, name.removeprefix('module.'))  # within DDP
+                self._handles.append(layer.kernel_attention.register_forward_hook(keep))
 
     def after_train_iter(self, runner: Runner, *_: object, **__: object) -> None:
         """Logs, and leaves the layers as they were."""

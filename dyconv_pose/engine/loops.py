@@ -1,4 +1,4 @@
-"""Training loops that resume from a checkpoint as if they had not been stopped, also in the middle of an epoch.
+"""Training that can be stopped at any moment: whole checkpoints, and loops that resume as if they had not been stopped.
 
 MMEngine's loops restart an epoch from its beginning and draw new random numbers. These have the sampler leave out the
 batches that are done, and seed the generators before each iteration with a pure function of the seed and the iteration
@@ -7,16 +7,19 @@ batches that are done, and seed the generators before each iteration with a pure
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
+from pathlib import Path
 
-from mmengine.dist import get_rank
-from mmengine.hooks import Hook
-from mmengine.registry import LOOPS
+from mmengine.dist import get_rank, is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from dyconv_pose.datasets.samplers import SeededSampler, derive_seed, seed_generators, seeded_loader
+from dyconv_pose.files import PARTIAL_SUFFIX, write_atomically
 
 #: Where a checkpoint's ``meta`` says which batches of its epoch are done.
 PLACE = 'place'
@@ -44,9 +47,12 @@ class _ResumableLoop:
         seed_generators(derive_seed(self.runner.seed, get_rank(), self.runner.iter), everywhere=True)
         super().run_iter(*args)
 
-    def _is_due(self, done: int, last: int) -> bool:
+    def is_validation_due(self) -> bool:
+        """Whether the loop would validate at this point."""
+        by_epoch = isinstance(self, EpochBasedTrainLoop)
+        done, last = (self._epoch, self._max_epochs) if by_epoch else (self._iter, self._max_iters)
         self._decide_current_val_interval()
-        return done >= self.val_begin and (done % self.val_interval == 0 or done == last)
+        return self.num_done == 0 and done >= self.val_begin and (done % self.val_interval == 0 or done == last)
 
 
 @LOOPS.register_module()
@@ -55,8 +61,7 @@ class ResumableEpochLoop(_ResumableLoop, EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Trains; iterations are counted from here, since epochs may have changed their length on resuming."""
-        left = (self._max_epochs - self._epoch) * len(self.dataloader) - self.num_done
-        self._max_iters = self._iter + left
+        self._max_iters = self._iter + (self._max_epochs - self._epoch) * len(self.dataloader) - self.num_done
         return super().run()
 
     def run_epoch(self) -> None:
@@ -70,11 +75,6 @@ class ResumableEpochLoop(_ResumableLoop, EpochBasedTrainLoop):
         self._epoch += 1
         self.num_done = 0
 
-    @property
-    def is_validation_due(self) -> bool:
-        """Whether the loop would validate at this point."""
-        return self.num_done == 0 and self._is_due(self._epoch, self._max_epochs)
-
 
 @LOOPS.register_module()
 class ResumableIterLoop(_ResumableLoop, IterBasedTrainLoop):
@@ -83,11 +83,6 @@ class ResumableIterLoop(_ResumableLoop, IterBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
         super().__init__(runner, dataloader, *args, **kwargs)
         self.dataloader_iterator = EndlessBatches(self.dataloader)
-
-    @property
-    def is_validation_due(self) -> bool:
-        """Whether the loop would validate at this point."""
-        return self._is_due(self._iter, self._max_iters)
 
 
 def batches_from(loader: DataLoader, num_done: int) -> Iterator[object]:
@@ -99,32 +94,27 @@ def batches_from(loader: DataLoader, num_done: int) -> Iterator[object]:
 
 
 class EndlessBatches:
-    """The batches of one epoch after the other."""
+    """The batches of one epoch after the other, as MMEngine's loop asks for them."""
 
     def __init__(self, loader: DataLoader) -> None:
-        self.loader, self.epoch = loader, 0
-        self._batches: Iterator | None = None
+        self.loader, self._batches = loader, None
 
     def skip_iter(self, num_iters: int) -> None:
         """Goes to the place after so many batches from the very beginning."""
-        sampler = self.loader.sampler
-        is_endless = isinstance(sampler, SeededSampler) and sampler.is_endless
-        self._begin_epoch(*((0, num_iters) if is_endless else divmod(num_iters, len(self.loader))))
+        self._batches = self._from(num_iters)
 
     def __next__(self) -> object:
-        if self._batches is None:
-            self._begin_epoch(0)
-        try:
-            return next(self._batches)
-        except StopIteration:
-            self._begin_epoch(self.epoch + 1)
-            return next(self._batches)
+        self._batches = self._batches or self._from(0)
+        return next(self._batches)
 
-    def _begin_epoch(self, epoch: int, num_done: int = 0) -> None:
-        self.epoch = epoch
-        if hasattr(self.loader.sampler, 'set_epoch'):
-            self.loader.sampler.set_epoch(epoch)
-        self._batches = batches_from(self.loader, num_done)
+    def _from(self, num_done: int) -> Iterator[object]:
+        sampler = self.loader.sampler
+        is_endless = isinstance(sampler, SeededSampler) and sampler.is_endless
+        first, num_done = (0, num_done) if is_endless else divmod(num_done, len(self.loader))
+        for epoch in count(first):
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(epoch)
+            yield from batches_from(self.loader, num_done if epoch == first else 0)
 
 
 class ResumeHook(Hook):
@@ -160,40 +150,81 @@ class ResumeHook(Hook):
             )
         else:
             loop.num_done = place['batches_done']
-        for line in ignored_settings(runner, checkpoint):
-            warn(line)
+        for difference in ignored_settings(runner, checkpoint):
+            warn(
+                f'The checkpoint {difference} in the config; the checkpoint is followed (to follow the config, start '
+                'from the weights alone, with load_from).'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Validates where the run was stopped between a checkpoint and the validation that was to follow it."""
         loop = runner.train_loop
-        if runner._resume and runner.iter > 0 and runner.val_loop is not None and loop.is_validation_due:
+        if runner._resume and runner.iter > 0 and runner.val_loop is not None and loop.is_validation_due():
             runner.logger.info('Validating first: the checkpoint was written before the validation that was due.')
             runner.val_loop.run()
 
 
 def ignored_settings(runner: Runner, checkpoint: dict) -> list[str]:
-    """Sentences on settings of schedules and optimiser that MMEngine takes from the checkpoint, unlike the config's.
+    """Settings of schedules and optimiser that MMEngine takes from the checkpoint, unlike the config's.
 
     The runner has built what the config says, and not yet loaded the checkpoint's state.
     """
-    found = []
+    found, compared = [], []
     schedules, saved = runner.param_schedulers, checkpoint.get('param_schedulers', [])
     if isinstance(schedules, list) and isinstance(saved, list):
         if len(saved) != len(schedules):
             found.append(f'has {len(saved)} schedules where the config has {len(schedules)}')
         for schedule, state in zip(schedules, saved, strict=False):
             own = schedule.state_dict()
-            found += _differences(own, state, sorted((own.keys() | state.keys()) - _RUNNING), type(schedule).__name__)
+            compared.append((type(schedule).__name__, own, state, sorted((own.keys() | state.keys()) - _RUNNING)))
     groups = checkpoint.get('optimizer', {}).get('param_groups', [])
     for own, state in zip(getattr(runner.optim_wrapper, 'param_groups', []), groups, strict=False):
-        found += _differences(own, state, _SETTINGS, 'the optimiser')
-    remedy = 'the checkpoint is followed (to follow the config, start from the weights alone, with load_from)'
-    return [f'The checkpoint {one} in the config; {remedy}.' for one in dict.fromkeys(found)]
+        compared.append(('the optimiser', own, state, _SETTINGS))
+    for name, own, state, keys in compared:
+        for key in keys:
+            ours, theirs = (list(one) if isinstance(one, tuple) else one for one in (own.get(key), state.get(key)))
+            if ours != theirs:
+                found.append(f'has {key}={theirs} where {name} has {ours}')
+    return list(dict.fromkeys(found))
 
 
-def _differences(own: dict, saved: dict, keys: list[str] | tuple[str, ...], name: str) -> list[str]:
-    def readable(value: object) -> object:
-        return dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list | tuple) else value
+class SafeBackend(LocalBackend):
+    """Access to local files that writes whole ones, and removes others after that; MMEngine removes them before."""
 
-    pairs = [(key, readable(own.get(key)), readable(saved.get(key))) for key in keys]
-    return [f'has {key}={after} where {name} has {before}' for key, before, after in pairs if before != after]
+    #: Files that the next one replaces, of all instances: MMEngine makes several.
+    replaced: set[str] = set()
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Writes bytes to a file, then removes what it replaces."""
+        write_atomically(filepath, obj)
+        for path in self.replaced - {str(filepath)}:
+            Path(path).unlink(missing_ok=True)
+        self.replaced.clear()
+
+    def remove(self, filepath: str | Path) -> None:
+        """Remembers a file that is to be removed."""
+        self.replaced.add(str(filepath))
+
+
+register_backend('safe', SafeBackend, force=True)
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook, which never leaves a run without a whole checkpoint; takes the same arguments."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        if '://' not in str(kwargs.get('out_dir')) and kwargs.get('file_client_args') is None:
+            kwargs.setdefault('backend_args', {'backend': 'safe'})
+        super().__init__(*args, **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Goes on where a resumed run was, and removes what a killed one left half-written."""
+        super().before_train(runner)
+        SafeBackend.replaced.clear()  # of a run of this process that failed
+        if runner._resume and 'last_ckpt' in runner.message_hub.runtime_info:
+            self.last_ckpt = runner.message_hub.get_info('last_ckpt')
+        if is_main_process() and Path(self.out_dir).is_dir():
+            for path in Path(self.out_dir).glob(f'*.pth{PARTIAL_SUFFIX}'):
+                path.unlink(missing_ok=True)
+                runner.logger.info(f'Removed {path}, a checkpoint that was not written to its end.')

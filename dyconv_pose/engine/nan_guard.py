@@ -11,17 +11,13 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
-from .temperature import temperatures
+from dyconv_pose.layers import dynamic_layers
 
 REPORT_NAME = 'non_finite_loss.json'
-
-#: What is written down of every sample, as MMPose's PackPoseInputs names it.
-_SAMPLE_KEYS = {'image_id': 'img_id', 'image_path': 'img_path', 'annotation_id': 'id'}
 
 
 @HOOKS.register_module()
@@ -36,12 +32,12 @@ class NonFiniteLossHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Begins to watch the estimator."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
 
-        def check(_: nn.Module, args: tuple, kwargs: dict, losses: object) -> None:
+        def check(model: nn.Module, args: tuple, kwargs: dict, losses: object) -> None:
             if kwargs.get('mode') == 'loss' and isinstance(losses, dict) and not all_finite(losses):
-                stop(runner, model, dict(zip(('inputs', 'data_samples'), args, strict=False)) | kwargs, losses)
+                _stop(runner, model, dict(zip(('inputs', 'data_samples'), args, strict=False)) | kwargs, losses)
 
+        model = getattr(runner.model, 'module', runner.model)  # DDP has the estimator as its module
         self.handle = model.register_forward_hook(check, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
@@ -61,46 +57,48 @@ def _means(losses: dict[str, Tensor | list[Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([v.detach().float().mean() for v in part]).sum() for name, part in parts.items()}
 
 
-def stop(runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
+def _stop(runner: Runner, model: nn.Module, batch: dict, losses: dict) -> None:
     """Writes the report and raises a FloatingPointError that says what became of the loss and what to do."""
     values = {name: float(value) for name, value in _means(losses).items()}
     rates = runner.optim_wrapper.get_lr()
+    temperatures = [layer.temperature for _, layer in dynamic_layers(model) if layer.temperature is not None]
     report = {
         'iteration': runner.iter + 1,
         'epoch': runner.epoch + 1,
         'learning_rates': sorted({rate for name in rates if name.endswith('lr') for rate in rates[name]}),
-        'temperatures': sorted({float(tau) for tau in temperatures(model)}),
+        'temperatures': sorted({float(tau) for tau in temperatures}),
         'non_finite_weights': [name for name, weight in model.named_parameters() if not weight.isfinite().all()],
         'batch': _samples(batch),
         'losses': {name: value if math.isfinite(value) else str(value) for name, value in values.items()},
     }
-    name = REPORT_NAME if get_world_size() == 1 else REPORT_NAME.replace('.json', f'_rank{get_rank()}.json')
-    path = Path(runner.work_dir) / name
+    path = Path(runner.work_dir) / REPORT_NAME
+    path = path if get_world_size() == 1 else path.with_stem(f'{path.stem}_rank{get_rank()}')
     path.write_text(json.dumps(report, indent=1, default=lambda value: value.item()) + '\n', encoding='utf-8')
-    bad = [f'{name} became {value}' for name, value in values.items() if not math.isfinite(value)]
+    bad = [sample for sample in report['batch'] if not (sample['inputs_finite'] and sample['targets_finite'])]
+    remedy = 'lower the learning rate, or lengthen its warm-up'
+    if report['non_finite_weights']:
+        remedy = f'{len(report["non_finite_weights"])} weights were not finite already, so resume from a checkpoint'
+    elif bad:
+        remedy = f'look at the image and the annotations of "{bad[0]["image_path"]}", whose numbers are not finite'
+    became = [f'{name} became {value}' for name, value in values.items() if not math.isfinite(value)]
     raise FloatingPointError(
-        f'{bad[0] if bad else "The sum of the losses became infinite"} in iteration {report["iteration"]} of epoch '
-        f'{report["epoch"]} (learning rate {", ".join(f"{rate:g}" for rate in report["learning_rates"])}) and the run '
-        f'was stopped before the weights changed: {_remedy(report)}; the batch and more are in "{path}".'
+        f'{became[0] if became else "The sum of the losses became infinite"} in iteration {report["iteration"]} of '
+        f'epoch {report["epoch"]} (learning rate {", ".join(f"{rate:g}" for rate in report["learning_rates"])}) and '
+        f'the run was stopped before the weights changed: {remedy}; the batch and more are in "{path}".'
     )
 
 
 def _samples(batch: dict) -> list[dict]:
     """The samples of a batch, by ids and paths, and which of them hold NaN or infinite numbers."""
-    inputs, samples, described = batch.get('inputs'), batch.get('data_samples') or [], []
-    for index, sample in enumerate(samples):
+    inputs, described = batch.get('inputs'), []
+    for index, sample in enumerate(batch.get('data_samples') or []):
         parts = [sample.get(part) or {} for part in ('gt_fields', 'gt_instance_labels')]
         targets = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
-        finite = {'inputs_finite': [inputs[index]] if isinstance(inputs, Tensor) else [], 'targets_finite': targets}
-        entry = {name: sample.get(key) for name, key in _SAMPLE_KEYS.items()}
-        described.append(entry | {name: all(bool(v.isfinite().all()) for v in part) for name, part in finite.items()})
+        described.append({
+            'image_id': sample.get('img_id'),
+            'image_path': sample.get('img_path'),
+            'annotation_id': sample.get('id'),
+            'inputs_finite': not isinstance(inputs, Tensor) or bool(inputs[index].isfinite().all()),
+            'targets_finite': all(bool(value.isfinite().all()) for value in targets),
+        })  # fmt: skip
     return described
-
-
-def _remedy(report: dict) -> str:
-    if report['non_finite_weights']:
-        return f'{len(report["non_finite_weights"])} weights were not finite already, so resume from a checkpoint'
-    bad = [sample for sample in report['batch'] if not (sample['inputs_finite'] and sample['targets_finite'])]
-    if bad:
-        return f'look at the image and the annotations of "{bad[0]["image_path"]}", whose numbers are not finite'
-    return 'lower the learning rate, or lengthen its warm-up'

@@ -1,47 +1,12 @@
-"""Optimisation: mixed precision on a CPU, and ``paramwise_cfg`` for dynamic layers."""
+"""``paramwise_cfg`` for networks with dynamic layers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from unittest.mock import patch
-
-import torch
-from mmengine.model import is_model_wrapper
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpose.engine.optim_wrappers import ForceDefaultOptimWrapperConstructor
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS as POSE_CONSTRUCTORS
-from mmpose.registry import OPTIM_WRAPPERS
-from torch import Tensor, nn
+from torch import nn
 
 from dyconv_pose.layers import DynamicConv2d
-
-
-@OPTIM_WRAPPERS.register_module()
-class CpuAmpOptimWrapper(OptimWrapper):
-    """MMEngine's OptimWrapper with the forward pass in bfloat16, which has float32's range: the loss needs no scaling.
-
-    MMEngine's AmpOptimWrapper refuses to be built on a CPU. What the head computes is handed on in float32: MMPose
-    computes the training accuracy with NumPy, which has no bfloat16.
-    """
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The context of the forward pass."""
-        head = getattr(model.module if is_model_wrapper(model) else model, 'head', None)
-        compute = getattr(head, 'forward', None)
-
-        def forward(*args: object, **kwargs: object) -> object:
-            return _in_float32(compute(*args, **kwargs))
-
-        outputs = patch.object(head, 'forward', forward) if compute else nullcontext()
-        with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16), outputs:
-            yield
-
-
-def _in_float32(output: object) -> object:
-    if isinstance(output, (list, tuple)):
-        return type(output)(_in_float32(part) for part in output)
-    return output.float() if isinstance(output, Tensor) and output.is_floating_point() else output
 
 
 class _SeesDynamicLayers:
@@ -66,7 +31,7 @@ class _SeesDynamicLayers:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=DefaultOptimWrapperConstructor.__name__, force=True)
 class DynamicOptimWrapperConstructor(_SeesDynamicLayers, DefaultOptimWrapperConstructor):
-    """MMEngine's default constructor, in whose place it is registered, for networks with dynamic layers."""
+    """MMEngine's default constructor, in whose place it is registered."""
 
 
 @POSE_CONSTRUCTORS.register_module(name=ForceDefaultOptimWrapperConstructor.__name__, force=True)

@@ -1,15 +1,11 @@
-"""The softmax temperature tau over training.
-
-The paper anneals it linearly from 30 to 1 over the first epochs: else the attention is one-hot too early for all
-kernels to learn (section 3.3).
-"""
+"""The softmax temperature tau over training, annealed from 30 to 1 so that all kernels learn (paper, section 3.3)."""
 
 import math
 
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import Tensor, nn
+from torch import nn
 
 from dyconv_pose.layers import dynamic_layers
 
@@ -41,11 +37,6 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
     return start + (end - start) * share
 
 
-def temperatures(network: nn.Module) -> list[Tensor]:
-    """The temperatures of a network's dynamic layers, the buffers themselves; none of operators without one."""
-    return [layer.temperature for _, layer in dynamic_layers(network) if layer.temperature is not None]
-
-
 def set_temperature(network: nn.Module, temperature: float) -> int:
     """Sets tau, which every layer must take, wherever a network has one, and returns how many times."""
     layers = [layer for _, layer in dynamic_layers(network) if layer.temperature is not None]
@@ -59,9 +50,8 @@ def set_temperature(network: nn.Module, temperature: float) -> int:
 class TemperatureHook(Hook):
     """Sets and logs the temperature before every training iteration.
 
-    tau follows from the iteration number alone, so a resumed run continues the schedule without any state. After the
-    annealing it stays at ``end`` (with a constant schedule, at ``start`` throughout). In an averaged model (MMEngine's
-    ``EMAHook``) tau is the same, not its average. Without this hook tau stays what ``conv_cfg`` or the checkpoint says.
+    tau follows from the iteration number alone, so a resumed run continues the schedule without any state. In an
+    averaged model (MMEngine's ``EMAHook``) it is the same, not its average. Without this hook it stays as it is.
 
     Attach it by ``default_hooks = dict(temperature=dict(type='TemperatureHook'))``: a ``custom_hooks`` list would
     replace the list of the base config. The annealing lasts ``duration`` epochs, or iterations without ``by_epoch``.
@@ -90,10 +80,8 @@ class TemperatureHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Sets tau for this iteration."""
         temperature = self._temperature(runner)
-        set_temperature(runner.model, temperature)
-        for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
-                set_temperature(hook.ema_model, temperature)
+        for network in (runner.model, *(hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook))):
+            set_temperature(network, temperature)
         runner.message_hub.update_scalar('train/temperature', temperature)
 
     def _temperature(self, runner: Runner) -> float:

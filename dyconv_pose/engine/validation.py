@@ -1,7 +1,4 @@
-"""What is done with the outcome of a validation or test.
-
-Metrics of a second dataset are added, undefined ones explained, predictions drawn.
-"""
+"""What is done with a validation or test: a second dataset's metrics, undefined scores explained, predictions drawn."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmpose.engine.hooks import PoseVisualizationHook
 from mmpose.registry import HOOKS, VISUALIZERS
 from mmpose.structures import PoseDataSample, merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer as MMPoseVisualizer
@@ -73,13 +70,10 @@ class UndefinedScoreHook(Hook):
 def explain_undefined(metrics: dict[str, float]) -> str:
     """What the scores of -1 among the metrics mean; empty where there are none."""
     names = [name.rpartition('/')[2] for name, value in metrics.items() if value == -1]
-    if not names:
-        return ''
+    why = 'the annotations have no such person: (M) is an area of 32^2 to 96^2 pixels, (L) one of 96^2 or more'
     if 'AP' in names:
         why = 'the annotations have no person with a labelled keypoint (crowds do not count)'
-    else:
-        why = 'the annotations have no such person: (M) is an area of 32^2 to 96^2 pixels, (L) one of 96^2 or more'
-    return f'{", ".join(names)} of -1 means "undefined", not a bad score: {why}.'
+    return f'{", ".join(names)} of -1 means "undefined", not a bad score: {why}.' if names else ''
 
 
 @VISUALIZERS.register_module(force=True)
@@ -92,37 +86,26 @@ class PoseLocalVisualizer(MMPoseVisualizer):
 
 
 @HOOKS.register_module()
-class DrawPredictionsHook(Hook):
-    """Draws predictions of tests and validations; MMPose's PoseVisualizationHook writes files for tests alone.
+class DrawPredictionsHook(PoseVisualizationHook):
+    """Draws every n-th prediction (``interval``) of tests and validations, with the arguments of MMPose's hook.
 
-    Args:
-        enable: Whether to draw.
-        interval: Draws every n-th sample.
-        kpt_thr: Keypoints that score less are left out.
-        show: Whether to show a window.
-        wait_time: Seconds that the window stays.
-        out_dir: The folder for files, which are named after the image; the next evaluation replaces them.
+    That one writes files into ``out_dir`` for tests alone, and stops all logging where it is to ``show`` them. Files
+    are named after the image; the next evaluation replaces them.
     """
 
-    def __init__(
-        self,
-        enable: bool = False,
-        interval: int = 50,
-        kpt_thr: float = 0.3,
-        show: bool = False,
-        wait_time: float = 0.0,
-        out_dir: str | Path | None = None,
-    ) -> None:
-        self.enable, self.interval, self.out_dir = enable, interval, out_dir
-        self.options = dict(kpt_thr=kpt_thr, show=show, wait_time=wait_time, draw_gt=False, draw_bbox=True)
+    def __init__(self, show: bool = False, **options: object) -> None:
+        super().__init__(**options)
+        self.show = show
 
-    def before_val_epoch(self, runner: Runner) -> None:
+    def before_val_epoch(self, runner: Runner, mode: str = 'val') -> None:
         """Begins to count, and takes the skeleton and colours of the dataset."""
-        self._begin(runner, runner.val_evaluator)
+        self._drawn, self._seen = Counter(), 0
+        if self.enable:
+            runner.visualizer.set_dataset_meta(getattr(runner, f'{mode}_evaluator').dataset_meta)
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Begins to count, and takes the skeleton and colours of the dataset."""
-        self._begin(runner, runner.test_evaluator)
+        self.before_val_epoch(runner, 'test')
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: Sequence[PoseDataSample] = ()
@@ -136,12 +119,8 @@ class DrawPredictionsHook(Hook):
                 self._drawn[path.stem] += 1
                 out_file = None if self.out_dir is None else str(Path(self.out_dir) / name)
                 image, merged = cv2.imread(str(path))[..., ::-1], merge_data_samples([sample])
-                where = dict(out_file=out_file, step=self._seen, draw_heatmap=True)
-                runner.visualizer.add_datasample(name, image, merged, **where, **self.options)
+                options = dict(show=self.show, wait_time=self.wait_time, kpt_thr=self.kpt_thr, out_file=out_file)
+                options |= dict(draw_gt=False, draw_bbox=True, draw_heatmap=True, step=self._seen)
+                runner.visualizer.add_datasample(name, image, merged, **options)
 
     after_test_iter = after_val_iter
-
-    def _begin(self, runner: Runner, evaluator: Evaluator) -> None:
-        self._drawn, self._seen = Counter(), 0
-        if self.enable:
-            runner.visualizer.set_dataset_meta(evaluator.dataset_meta)

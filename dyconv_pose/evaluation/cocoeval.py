@@ -1,6 +1,6 @@
-"""pycocotools, the official COCO evaluator, as MMPose expects of xtcocotools: same arguments, same figures.
+"""pycocotools, the official COCO evaluator, as MMPose expects of its fork xtcocotools: same arguments, same figures.
 
-xtcocotools is a fork of pycocotools. For ``'keypoints'`` both differ from pycocotools in this:
+For ``'keypoints'`` both differ from pycocotools in this:
 
 - The falloff of each keypoint (``sigmas``) is an argument. Its precision is kept: MMPose passes float32.
 - ``use_area=False`` takes 0.53 times the box's area for a person's, as for a person without area or detections.
@@ -86,16 +86,14 @@ class COCOeval(cocoeval.COCOeval):
             return
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         self.evalImgs, self.eval = defaultdict(list), {}
-        for detection in self._selected(self.cocoDt):
+        chosen = dict(imgIds=self.params.imgIds, catIds=self.params.catIds if self.params.useCats else [])
+        persons, detections = (one.loadAnns(one.getAnnIds(**chosen)) for one in (self.cocoGt, self.cocoDt))
+        for detection in detections:
             if _num_positive(detection) > 0:
                 self._dts[detection['image_id'], detection['category_id']].append(detection)
-        for person in self._selected(self.cocoGt):
+        for person in persons:
             key = person['image_id'], person['category_id']
             self._gts[key].append(self._prepared(person, is_detected=len(self._dts[key]) > 0))
-
-    def _selected(self, annotations: coco.COCO) -> list[dict]:
-        p = self.params
-        return annotations.loadAnns(annotations.getAnnIds(imgIds=p.imgIds, catIds=p.catIds if p.useCats else []))
 
     def _prepared(self, person: dict, is_detected: bool) -> dict:
         """A copy of a person's annotation with all that pycocotools reads in it."""

@@ -4,9 +4,9 @@ from dyconv_pose.moved import getattr_of
 
 from .detectors import load_detector
 from .images import read_image
-from .predictor import HeatmapModel, PoseEstimator
-from .preprocessing import TopdownSpec
+from .predictor import PoseEstimator, load_estimator
 from .results import Boxes, Image, KeypointSet
+from .topdown import HeatmapModel, TopdownSpec
 
 __all__ = [
     'Boxes',
@@ -16,6 +16,7 @@ __all__ = [
     'PoseEstimator',
     'TopdownSpec',
     'load_detector',
+    'load_estimator',
     'read_image',
 ]
 

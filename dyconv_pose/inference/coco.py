@@ -1,35 +1,27 @@
-"""COCO's formats: boxes of annotations and detections in, results out."""
+"""Boxes from COCO's annotations and detections."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import findings_of, number_rows
-from dyconv_pose.datasets.image_sizes import header_size
-from dyconv_pose.datasets.result_rules import detection_errors, person_category
-from dyconv_pose.datasets.rules import box_errors
-from dyconv_pose.files import read_json, write_atomically
+from dyconv_pose.datasets.annotations import entry_errors, findings_of, number_rows
+from dyconv_pose.datasets.rules import box_errors, detection_errors, header_size, person_category
+from dyconv_pose.files import read_json
 
-from .results import Boxes, Image, Poses
+from .results import Boxes, Image
 
 
 class CocoBoxes:
-    """Boxes from COCO annotations (the persons' own) or from COCO detections, by the images' file names.
+    """Boxes from COCO annotations (the persons' own) or COCO detections, by the images' file names.
 
-    From annotations, crowds and persons without a labelled keypoint are left out and boxes are cut at the image's
-    border, as MMPose does; so the results score as its evaluation with annotated boxes does.
+    As in MMPose, annotated crowds and persons without a labelled keypoint are left out, and boxes end at the border.
 
     Args:
-        path: An annotation file, or detections: a list of ``image_id``, ``bbox`` (xywh), ``score``, ``category_id``.
-            A ValueError is raised for another file.
+        path: An annotation file, or detections; a ValueError is raised for another file.
         annotations: For detections, the annotation file that gives the ids of file names. Without it an image's id is
             the number that its file name consists of, as in COCO.
         threshold: Detections that score less are left out.
-
-    Attributes:
-        category_id: The persons' category: the annotations' only one with keypoints, or 1 without annotations.
     """
 
     def __init__(self, path: str | Path, annotations: str | Path | None = None, threshold: float = 0.0) -> None:
@@ -37,21 +29,26 @@ class CocoBoxes:
         content = read_json(path, 'boxes')
         is_annotations = isinstance(content, dict)
         truth = content if is_annotations else read_json(annotations, 'annotations') if annotations else {}
-        self._rows: dict[int, list] = defaultdict(list)
         try:
-            self._images = _index_images(truth['images']) if truth else {}
+            images = truth['images'] if truth else []
+            if errors := findings_of(entry_errors(images, 'images', {'id': int, 'file_name': str})):
+                raise ValueError(errors[0].sentence)
+            self._images = {image['id']: image for image in images}
+            sized = {key: image for key, image in self._images.items() if 'width' in image or 'height' in image}
+            sizes = _numbers([[image['width'], image['height']] for image in sized.values()], 2)
+            self._sizes_wh = dict(zip(sized, sizes, strict=True))
+            self._ids_by_name = {Path(image['file_name']).as_posix(): key for key, image in self._images.items()}
             self.category_id = person_category(truth)
-            if is_annotations:
-                self._read_annotations(content['annotations'])
-            else:
-                self._read_detections(content, threshold)
+            rows = self._annotated(content['annotations']) if is_annotations else self._detected(content, threshold)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             problem = str(error) if isinstance(error, ValueError) else f'{type(error).__name__} {error}'
             raise ValueError(
                 f'The boxes must be COCO annotations (images, annotations) or COCO detections (a list of image_id, '
                 f'category_id, bbox, score), and "{path}" is not: {problem}.'
             ) from error
-        self._ids_by_name = {Path(image['file_name']).as_posix(): index for index, image in self._images.items()}
+        self._rows: dict[int, list] = defaultdict(list)  # xyxy and score, by the image's id
+        for image_id, row in rows:
+            self._rows[image_id].append(row)
 
     def find(self, image: Image) -> Boxes:
         """The boxes of the image of that name; a ValueError where the file does not list it, or with another size."""
@@ -60,11 +57,11 @@ class CocoBoxes:
             raise ValueError(
                 f'The boxes in "{self.path}" must be of the given images, and "{image.name}" is not there.'
             )
-        entry = self._images.get(image_id, {})
-        if 'width' in entry and (entry['width'], entry['height']) != (width, height):
+        stated_width, stated_height = self._sizes_wh.get(image_id, image.size_wh)
+        if (stated_width, stated_height) != (width, height):
             raise ValueError(
                 f'The image "{image.name}" must have the size that "{self.path}" states, '
-                f'{entry["width"]}x{entry["height"]}, it has {width}x{height}: was it resized?'
+                f'{stated_width:g}x{stated_height:g}, it has {width}x{height}: was it resized?'
             )
         return Boxes.of(self._rows.get(image_id, []))
 
@@ -85,70 +82,36 @@ class CocoBoxes:
                 return found
         return int(stem) if not self._images and stem.isascii() and stem.isdigit() else None
 
-    def _read_annotations(self, annotations: list[dict]) -> None:
-        persons = [one for one in annotations if one.get('category_id', 1) == self.category_id and _counts(one)]
+    def _annotated(self, annotations: list[dict]) -> list[tuple[int, list[float]]]:
+        persons = [
+            one
+            for one in annotations
+            if one.get('category_id', 1) == self.category_id and not one.get('iscrowd')
+            and ('keypoints' not in one or np.max(one['keypoints'], initial=0) > 0)
+        ]  # fmt: skip
         if annotations and not persons:
             raise ValueError(f'none of its annotations of category {self.category_id} has a labelled keypoint')
+        rows = []
         for person, (x, y, width, height) in zip(persons, _numbers([one['bbox'] for one in persons], 4), strict=True):
-            left, top, right, bottom = x, y, x + width, y + height
-            image = self._images[person['image_id']]
-            if 'width' in image:
-                left, right = np.clip([left, right], 0, image['width'] - 1)
-                top, bottom = np.clip([top, bottom], 0, image['height'] - 1)
-            self._rows[person['image_id']].append([left, top, right, bottom, 1.0])
+            image_id, corners = self._images[person['image_id']]['id'], np.array([[x, y], [x + width, y + height]])
+            if image_id in self._sizes_wh:
+                corners = corners.clip(0, np.array(self._sizes_wh[image_id]) - 1)
+            rows.append((image_id, [*corners.ravel(), 1.0]))
+        return rows
 
-    def _read_detections(self, detections: list[dict], threshold: float) -> None:
-        sizes = {index: (one['width'], one['height']) for index, one in self._images.items() if 'width' in one}
-        if errors := detection_errors(detections, sizes, self.category_id):
+    def _detected(self, detections: list[dict], threshold: float) -> list[tuple[int, list[float]]]:
+        if errors := detection_errors(detections, self._sizes_wh, self.category_id):
             raise ValueError(errors[0].sentence)
+        rows = []
         for one in detections:
             if one['category_id'] == self.category_id and one['score'] >= threshold:
                 x, y, width, height = one['bbox'][:4]
-                self._rows[one['image_id']].append([x, y, x + width, y + height, one['score']])
-
-
-def _counts(annotation: dict) -> bool:
-    is_labelled = 'keypoints' not in annotation or np.max(annotation['keypoints'], initial=0) > 0
-    return is_labelled and not annotation.get('iscrowd')
-
-
-def _index_images(images: list[dict]) -> dict[int, dict]:
-    """The images by id; a TypeError or ValueError where one does not have the form of COCO's."""
-    for image in images:
-        if not isinstance(image['file_name'], str) or '\0' in image['file_name'] or not isinstance(image['id'], int):
-            raise TypeError('an image needs an integer "id" and a text "file_name"')
-    _numbers([[image['width'], image['height']] for image in images if 'width' in image or 'height' in image], 2)
-    return {image['id']: image for image in images}
+                rows.append((one['image_id'], [x, y, x + width, y + height, one['score']]))
+        return rows
 
 
 def _numbers(rows: list, width: int) -> list[list[float]]:
     numbers, _ = number_rows(rows, width)
-    if not (np.abs(numbers) < 1e30).all():  # NaN where a row is malformed
+    if np.isnan(numbers).any():
         raise ValueError(f'boxes, scores and sizes must be finite numbers, {width} each')
     return numbers.tolist()
-
-
-def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
-    """The persons of one image as COCO's results format has them, one dictionary each.
-
-    Each has image_id, category_id, keypoints (x, y, score for each), score and bbox (xywh), and the ``extra`` entries,
-    such as ``file_name``, which evaluators ignore.
-    """
-    rows, scores = [], poses.person_scores().tolist()
-    flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
-    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
-        row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
-        bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
-        rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})
-    return rows
-
-
-def write_results(path: str | Path, rows: list[dict]) -> None:
-    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
-    try:
-        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
-    except OSError as error:
-        folder = Path(path).parent
-        raise ValueError(
-            f'The output folder must be one that can be written into, got "{folder}": {error.strerror}.'
-        ) from error

@@ -1,13 +1,19 @@
-"""Reading and writing images as people have them: any orientation, channels, depth and format, whole or broken."""
+"""Images as people have them, in any orientation, depth and format, whole or broken: read, drawn on, and written.
+
+Pixels are (height, width, 3) uint8, blue first.
+"""
 
 import io
+import os
 import re
+import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from .results import KeypointSet, Poses
 
 #: How files begin: images (JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000, PNM, AVIF and HEIF, JPEG XL), sound in MP4, and
 #: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG, its transport streams, MXF, Y4M, raw H.264 ...).
@@ -26,6 +32,8 @@ _ENDINGS = {
 
 #: By how a file begins: what its last part begins with, and what ends it.
 _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
+
+_OUTLINE = (32, 32, 32)  # about the lines that are drawn
 
 
 def kind_of_file(path: Path) -> str:
@@ -47,13 +55,9 @@ def is_truncated(content: bytes) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Reads an image upright, in 8-bit colour, over white where it is transparent: (height, width, 3), blue first.
+    """Reads an image upright, in 8-bit colour, over white where it is transparent; a JPEG as MMPose does.
 
-    An ordinary JPEG gives the pixels that ``cv2.imread`` gives, which MMPose uses.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is empty, truncated, or no image that can be read.
+    A FileNotFoundError is raised where there is no file, a ValueError where it is empty, truncated, or no image.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,10 +76,9 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
-    """Makes pixels (height, width, 3) uint8, blue first, of a path, an array or a PIL image.
+    """Makes pixels of a path, a PIL image, or an array, which is grey (height, width), or in a ``channel_order``.
 
-    An array is (height, width) or (height, width, 3) uint8, with colours in the ``channel_order`` ``'bgr'`` or
-    ``'rgb'``; a ValueError is raised for another, and as in :func:`read_image`.
+    A ValueError is raised for anything else, and as in :func:`read_image`.
     """
     if isinstance(image, str | Path):
         return read_image(image)
@@ -112,9 +115,7 @@ def _read_by_opencv(content: bytes) -> np.ndarray | None:
 
 
 def _read_by_pillow(content: bytes) -> np.ndarray | None:
-    """Pillow's reading, or None where it cannot read the file or is not installed."""
-    if find_spec('PIL') is None:
-        return None
+    """Pillow's reading, or None where it cannot read the file."""
     import PIL.Image
 
     try:
@@ -145,6 +146,54 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
         return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
     top = 255.0 if values.max() > 1 else 1.0
     return (np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+
+
+def require_display() -> None:
+    """Raises a ValueError where a window cannot be shown."""
+    if sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+        raise ValueError('--show needs a display, and there is none here: have the images written to a folder instead.')
+
+
+def draw_poses(
+    image: np.ndarray, poses: Poses, keypoint_set: KeypointSet, threshold: float = 0.3, boxes: bool = False
+) -> np.ndarray:
+    """Draws the skeletons of keypoints that score at least the threshold, and boxes if asked, onto a new image."""
+    canvas = image.copy()
+    for person in range(len(poses)):
+        # OpenCV draws at sixteenths of a pixel.
+        keypoints, box = (
+            np.clip(16 * part[person], -1e6, 1e6).round().astype(int) for part in (poses.keypoints, poses.boxes)
+        )
+        size = min(np.sqrt(max(np.prod((box[2:] - box[:2]) / 16), 1)), max(image.shape[:2]))
+        width = int(np.clip(round(size / 90), 1, 12))  # about a hundredth of the person's size
+        if boxes:
+            cv2.rectangle(canvas, box[:2], box[2:], (255, 255, 255), max(width // 2, 1), cv2.LINE_AA, 4)
+        shown = poses.scores[person] >= threshold
+        for limb, color in zip(keypoint_set.skeleton, keypoint_set.limb_colors, strict=True):
+            if shown[list(limb)].all():
+                start, end = keypoints[list(limb)]
+                cv2.line(canvas, start, end, _OUTLINE, width + 2, cv2.LINE_AA, 4)
+                cv2.line(canvas, start, end, color[::-1], width, cv2.LINE_AA, 4)
+        for index in np.flatnonzero(shown):
+            cv2.circle(canvas, keypoints[index], 16 * (width + 2), _OUTLINE, -1, cv2.LINE_AA, 4)
+            color = keypoint_set.keypoint_colors[index][::-1]
+            cv2.circle(canvas, keypoints[index], 16 * (width + 1), color, -1, cv2.LINE_AA, 4)
+    return canvas
+
+
+def draw_heatmaps(image: np.ndarray, poses: Poses) -> np.ndarray:
+    """Lays the persons' heatmaps over the image: at each pixel the highest of all keypoints and persons."""
+    heat = np.zeros(image.shape[:2], dtype=np.float32)
+    maps = () if poses.heatmaps is None else poses.heatmaps
+    for heatmaps, (left, top, right, bottom) in zip(maps, poses.regions, strict=False):
+        scale_x, scale_y = heatmaps.shape[2] / (right - left), heatmaps.shape[1] / (bottom - top)
+        matrix = np.array([[scale_x, 0, -left * scale_x], [0, scale_y, -top * scale_y]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        np.maximum(heat, cv2.warpAffine(heatmaps.max(axis=0), matrix, heat.shape[::-1], flags=flags), out=heat)
+    share = np.clip(heat, 0, 1)[..., None]
+    colors = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    weight = np.minimum(share * 1.5, 0.85)
+    return (image * 0.6 * (1 - weight) + colors * weight).astype(np.uint8)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

@@ -1,62 +1,22 @@
-"""Pose estimation on images around a network of any runtime.
+"""Pose estimation on images around a network of any runtime. Letters: N persons, K keypoints."""
 
-Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
-"""
-
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
+
+from .detectors import Detector, load_detector
 from .images import as_image
-from .preprocessing import TopdownSpec, average_with_flipped, crop, decode, normalize, regions_of_boxes, to_image
-from .results import Boxes, Image, KeypointSet, Poses
+from .results import Boxes, Image, Poses, box_of_keypoints, confidences
+from .topdown import HeatmapModel
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
 _WAITING_PIXELS = 100_000_000
-
-
-class Detector(Protocol):
-    """Finds the persons of an image."""
-
-    def find(self, image: Image) -> Boxes:
-        """The persons' boxes; none where nobody is."""
-        ...
-
-
-class HeatmapModel:
-    """A heatmap network with its preprocessing and decoding, those of MMPose's MSRAHeatmap codec.
-
-    ``network`` maps (B, 3, H, W) float32 to heatmaps (B, K, h, w) float32, in any runtime.
-    """
-
-    def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
-        self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
-
-    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
-        """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
-
-        Returns:
-            N samples for :meth:`estimate` (here crop and region), and the regions (N, 4) float32: centre x and y, width
-            and height in pixels.
-        """
-        size = self.spec.input_size_wh
-        regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
-        return [(crop(pixels, region, size), region) for region in regions], regions
-
-    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps (B, K, h, w) of samples."""
-        crops, regions = map(np.stack, zip(*samples, strict=True))
-        batch = normalize(crops, self.spec)
-        heatmaps = self.network(batch)
-        if self.spec.flip_test:
-            flipped = self.network(np.ascontiguousarray(batch[..., ::-1]))
-            indices, shift = self.keypoint_set.flip_indices, self.spec.shift_heatmap
-            heatmaps = average_with_flipped(heatmaps, flipped, indices, shift)
-        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
-        return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
 
 
 class PoseEstimator:
@@ -71,6 +31,9 @@ class PoseEstimator:
         batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
     """
 
+    #: Nobody is there where a detector found no person who is as sure as this, by :func:`.results.confidences`.
+    person_threshold = 0.5
+
     def __init__(
         self, model: HeatmapModel, detector: Detector, batch_size: int = 16, keep_heatmaps: bool = False
     ) -> None:
@@ -80,16 +43,11 @@ class PoseEstimator:
         self.batch_size, self.keep_heatmaps = batch_size, keep_heatmaps
 
     def predict(self, image: object, boxes: object = None, channel_order: str | None = None) -> Poses:
-        """Finds the keypoints in one image.
+        """Finds the keypoints in one image, a path, an array (height, width, 3) uint8, or a PIL image.
 
-        Args:
-            image: A path, an array (height, width, 3) uint8, or a PIL image.
-            boxes: (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector.
-            channel_order: ``'bgr'`` or ``'rgb'``; needed for an array.
-
-        Raises:
-            FileNotFoundError: The image does not exist.
-            ValueError: It cannot be read, or a box is empty or outside it.
+        ``boxes`` are (N, 4) xyxy in pixels, (N, 5) with scores, or :class:`Boxes`; ``None`` asks the detector. An array
+        needs the ``channel_order``, ``'bgr'`` or ``'rgb'``. A FileNotFoundError is raised where the image does not
+        exist, a ValueError where it cannot be read, or a box is empty or outside it.
         """
         return next(self.predict_many([image], None if boxes is None else [boxes], channel_order))
 
@@ -102,53 +60,105 @@ class PoseEstimator:
             pairs = ((image, None) for image in images) if boxes is None else zip(images, boxes, strict=True)
             for source, given in pairs:
                 image = Image(as_image(source, channel_order), str(source) if isinstance(source, str | Path) else '')
-                yield image, self.detector.find(image) if given is None else Boxes.of(given), None
+                yield image, self.find(image) if given is None else Boxes.of(given), None
 
         for _, poses, _ in self.stream(inputs()):
             yield poses
 
-    def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
-        """Estimates a stream of decoded images, batching persons across them.
+    def find(self, image: Image) -> Boxes:
+        """The detector's boxes; where it can miss persons and finds nobody, that of the whole image's keypoints."""
+        boxes = self.detector.find(image)
+        if not getattr(self.detector, 'can_miss', False):
+            return boxes
+        if not len(boxes):
+            samples, _ = self.model.prepare(image.pixels, np.array([[0, 0, *image.size_wh]]))
+            (keypoints,), (scores,), _ = self.model.estimate(samples)
+            box = box_of_keypoints(keypoints, scores, image.size_wh)
+            boxes = Boxes.of([] if box is None else [box])
+        return replace(boxes, are_doubtful=True)
 
-        Takes each image with its boxes and anything to get back; yields the image, its persons and that, in order.
+    def stream(self, inputs: Iterable[tuple[Image, Boxes, Any]]) -> Iterator[tuple[Image, Poses, Any]]:
+        """Yields images, their persons and a tag, in order, for images with boxes and a tag; batched across images.
+
         A box that is empty or outside its image raises a ValueError.
         """
-        waiting, samples, found = deque(), [], []  # images, samples before and persons after the network; all in order
-
-        def run_batch() -> None:
-            keypoints, scores, heatmaps = self.model.estimate(samples[: self.batch_size])
-            kept = heatmaps if self.keep_heatmaps and heatmaps is not None else [None] * len(scores)
-            found.extend(zip(keypoints, scores, kept, strict=True))
-            del samples[: self.batch_size]
-
-        def finished() -> tuple[Image, Poses, Any]:
-            image, boxes, tag, regions = waiting.popleft()
-            persons, found[: len(boxes)] = found[: len(boxes)], []
-            return image, self._poses(boxes, regions, persons), tag
-
+        waiting, samples, num_pixels = [], [], 0
         for image, boxes, tag in inputs:
             boxes.check(image)
             prepared, regions = self.model.prepare(image.pixels, boxes.xyxy)
+            num_pixels += image.pixels.size // 3
+            if waiting and (len(samples) + len(prepared) > self.batch_size or num_pixels > _WAITING_PIXELS):
+                yield from self._estimate(waiting, samples)
+                waiting, samples, num_pixels = [], [], image.pixels.size // 3
             samples += prepared
-            waiting.append((image, boxes, tag, regions))
-            is_much = sum(one.pixels.size // 3 for one, *_ in waiting) > _WAITING_PIXELS
-            while len(samples) >= self.batch_size or (samples and is_much):
-                run_batch()
-            while waiting and len(found) >= len(waiting[0][1]):
-                yield finished()
-        while samples:
-            run_batch()
-        while waiting:
-            yield finished()
+            waiting.append((image, boxes, regions, tag))
+        yield from self._estimate(waiting, samples)
 
-    def _poses(self, boxes: Boxes, regions: np.ndarray, persons: list[tuple]) -> Poses:
-        keypoints, scores, heatmaps = zip(*persons, strict=True) if persons else ((), (), ())
-        center, half = regions[:, :2], regions[:, 2:] / 2
-        return Poses(
-            keypoints=np.array(keypoints, dtype=np.float32).reshape(-1, len(self.keypoint_set), 2),
-            scores=np.array(scores, dtype=np.float32).reshape(-1, len(self.keypoint_set)),
-            boxes=boxes.xyxy,
-            box_scores=boxes.scores,
-            regions=np.hstack([center - half, center + half]),
-            heatmaps=np.stack(heatmaps) if heatmaps and heatmaps[0] is not None else None,
+    def _estimate(self, waiting: list[tuple], samples: list) -> Iterator[tuple[Image, Poses, Any]]:
+        starts, count = range(0, len(samples), self.batch_size), len(self.keypoint_set)
+        outputs = [self.model.estimate(samples[start : start + self.batch_size]) for start in starts]
+        keypoints = np.concatenate([np.zeros((0, count, 2), np.float32), *(output[0] for output in outputs)])
+        scores = np.concatenate([np.zeros((0, count), np.float32), *(output[1] for output in outputs)])
+        has_heatmaps = self.keep_heatmaps and bool(outputs) and outputs[0][2] is not None
+        heatmaps = np.concatenate([output[2] for output in outputs]) if has_heatmaps else None
+        end = 0
+        for image, boxes, regions, tag in waiting:
+            start, end, half = end, end + len(boxes), regions[:, 2:] / 2
+            poses = Poses(
+                keypoints=keypoints[start:end],
+                scores=scores[start:end],
+                boxes=boxes.xyxy,
+                box_scores=boxes.scores,
+                regions=np.hstack([regions[:, :2] - half, regions[:, :2] + half]),
+                heatmaps=heatmaps[start:end] if has_heatmaps else None,
+            )
+            if boxes.are_doubtful and not (confidences(poses.scores) >= self.person_threshold).any():
+                poses = poses[:0]
+            yield image, poses, tag
+
+
+def load_estimator(
+    network: object = None,
+    checkpoint: str | Path | None = None,
+    device: str = 'cpu',
+    batch_size: int = 16,
+    flip_test: bool | None = None,
+    detector: Detector | None = None,
+    keep_heatmaps: bool = False,
+    trust: bool = False,
+    backend: str = 'onnxruntime',
+) -> PoseEstimator:
+    """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
+
+    Args:
+        network: One that ships, ``'x1.0'`` or ``'x1.75'``; an exported file (.onnx); or a config or its file.
+        checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
+        device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.
+        batch_size: How many persons go through the network at once.
+        flip_test: Whether to average with the mirror image; ``None`` does as the config says.
+        detector: Finds the persons of images without boxes, by default MoveNet MultiPose, which ships.
+        keep_heatmaps: Whether results carry heatmaps.
+        trust: Whether the checkpoint may run code while it is read.
+        backend: What runs an exported file, ``'onnxruntime'`` or ``'openvino'``.
+
+    Raises:
+        FileNotFoundError: A file does not exist.
+        ImportError: What the network needs is not installed.
+        ValueError: The config is no top-down network, a file does not fit, or there is no such device.
+    """
+    network = DEFAULT_NETWORK if network is None else network
+    if isinstance(network, str) and network in NETWORKS:
+        network = find_weights(NETWORKS[network])
+    if isinstance(network, str | Path) and str(network).lower().endswith('.onnx'):
+        from dyconv_pose.deploy.runtime import load_exported
+
+        return load_exported(network, backend, None, batch_size, flip_test, detector, keep_heatmaps)
+    if find_spec('torch') is None or find_spec('mmpose') is None:
+        raise ImportError(
+            'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
+            'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
         )
+    from dyconv_pose.apis.estimator import load_model
+
+    model = load_model(network, checkpoint, device, flip_test, keep_heatmaps, trust)
+    return PoseEstimator(model, detector or load_detector(), batch_size, keep_heatmaps)

@@ -13,7 +13,6 @@ class Image:
     pixels: np.ndarray  # (H, W, 3) uint8, channels blue, green, red
     name: str = ''  # its file name, with or without folders, by which boxes in a file are looked up
     image_id: int | None = None  # its id in a COCO dataset, where it has one
-    time: float | None = None  # of a video's frame, seconds
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -43,6 +42,7 @@ class Boxes:
 
     xyxy: np.ndarray  # (N, 4) float32, left, top, right and bottom in pixels
     scores: np.ndarray  # (N,) float32, the detector's confidence, or ones
+    are_doubtful: bool = False  # whether a detector made them, which may take anything for a person
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -93,7 +93,6 @@ class Poses:
         return len(self.keypoints)
 
     def __getitem__(self, chosen: np.ndarray | Sequence[int] | slice) -> 'Poses':
-        """The chosen persons."""
         return Poses(*(None if part is None else part[chosen] for part in vars(self).values()))
 
     def person_scores(self, keypoint_threshold: float = 0.2) -> np.ndarray:
@@ -103,11 +102,29 @@ class Poses:
         return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
 
 
-def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float = 0.9) -> Poses:
-    """Suppresses persons whose pose nearly equals that of one who scores higher, as MMPose's CocoMetric does.
+def confidences(scores: np.ndarray) -> np.ndarray:
+    """How sure it is that persons are there, (N,), by their keypoints' scores (N, K): the mean of the better half."""
+    return np.sort(scores, axis=1)[:, -max(scores.shape[1] // 2, 1) :].mean(axis=1)
 
-    Two persons are one if their object keypoint similarity, 0 to 1, with sigmas (K,) is above the threshold. Without
-    sigmas nobody is dropped. Those who stay are returned best first.
+
+def box_of_keypoints(
+    keypoints: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int], least_wh: np.ndarray | float = 0.0
+) -> np.ndarray | None:
+    """The box (4,) xyxy about a person's (K, 2) confident keypoints, within the image; None if they are too few."""
+    seen = keypoints[scores > 0.3]
+    if len(seen) < max(len(scores) // 4, 2):
+        return None
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    center, margin = (low + high) / 2, 0.1 * (high - low).max()  # joints lie inside the body
+    half = np.maximum((high - low) / 2 + margin, np.asarray(least_wh) / 2)
+    box = np.clip(np.concatenate([center - half, center + half]), 0, [*size_wh] * 2)
+    return box if (box[2:] - box[:2]).min() >= 1 else None
+
+
+def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float = 0.9) -> Poses:
+    """The persons, best first, whose pose does not nearly equal that of a better one, as MMPose's CocoMetric does it.
+
+    Two are one if their object keypoint similarity, 0 to 1, with sigmas (K,) is above the threshold; never without.
     """
     if len(poses) < 2 or not len(sigmas) or threshold >= 1:
         return poses
@@ -121,3 +138,14 @@ def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float =
         mean_areas = ((areas[best] + areas[rest]) / 2 + np.spacing(1))[:, None]
         order = rest[np.exp(-squared / variances / mean_areas / 2).mean(axis=1) <= threshold]
     return poses[kept]
+
+
+def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
+    """The persons of one image in COCO's results format, with ``extra`` entries, which evaluators ignore."""
+    rows, scores = [], poses.person_scores().tolist()
+    flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
+    for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
+        row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])
+        bbox = [round(number, 3) for number in (left, top, right - left, bottom - top)]
+        rows.append({**row, 'score': round(score, 7), 'bbox': bbox, **extra})
+    return rows

@@ -1,7 +1,9 @@
 """Inference on everything that a user names: what ``tools/infer.py`` does."""
 
 import glob
+import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,13 +14,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from .coco import CocoBoxes, coco_results, write_results
-from .drawing import draw_heatmaps, draw_poses, require_display
-from .images import kind_of_file, read_image, write_image
+from dyconv_pose.files import write_atomically
+
+from .coco import CocoBoxes
+from .images import draw_heatmaps, draw_poses, kind_of_file, read_image, require_display, write_image
 from .predictor import PoseEstimator
-from .results import Boxes, Image, Poses, without_duplicates
-from .tracking import Tracker
-from .video import CameraReader, VideoReader, VideoWriter
+from .results import Boxes, Image, Poses, coco_results, confidences, without_duplicates
+from .video import CameraReader, Tracker, VideoReader, VideoWriter
 
 
 @dataclass
@@ -44,11 +46,9 @@ class Source(NamedTuple):
 
 
 def expand(text: str) -> list[Source]:
-    """The images and videos that an input means, those of a folder sorted by name; a ValueError where there are none.
+    """The images and videos that an input means; a ValueError where there are none.
 
-    What a folder holds is told by its content; files that are neither are given with an empty kind.
-    It is a file, a folder (searched with all that is in it), a pattern such as ``'photos/*.jpg'``, or ``webcam`` or
-    ``webcam:1``.
+    It is a file, a folder (with all that is in it, told by content), a pattern, or ``webcam`` or ``webcam:1``.
     """
     path, (name, _, number) = Path(text), text.partition(':')
     if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
@@ -67,6 +67,17 @@ def expand(text: str) -> list[Source]:
     return found
 
 
+def write_results(path: Path, rows: list[dict]) -> None:
+    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
+    try:
+        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
+    except OSError as error:
+        raise ValueError(
+            f'The output folder must be one that can be written into, got "{path.parent}": {error.strerror} (name '
+            'another one by --out-dir).'
+        ) from error
+
+
 class _Quit(Exception):  # noqa: N818
     """The user closed the window."""
 
@@ -81,18 +92,19 @@ class Run:
     def __init__(self, estimator: PoseEstimator, out_dir: str | Path, options: RunOptions, progress: Any) -> None:
         if options.show:
             require_display()
+        if options.detect_every < 1:
+            raise ValueError(f'The detector must run every n-th frame with n at least 1, got {options.detect_every}.')
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
-        self.tracker = Tracker(estimator.detector, options.detect_every)
-        self.images, self.persons = 0, 0  # done images and frames, and the persons found in them
+        self.images = 0  # done images and frames
+        self.persons = Counter()  # how many were found in an input, by its name
+        self.doubtful = 0  # persons of whom the network is less sure than estimator.person_threshold
         self.left_out = []  # files of folders that are neither images nor videos
         self.failures = []  # a sentence for each input that could not be used, or not whole
+        self.has_replaced = False  # whether the folder had results of an earlier run
         self._rows, self._taken, self._next_frame_id = [], set(), 1
 
     def __call__(self, inputs: list[str]) -> Path:
-        """Works through inputs as :func:`expand` takes them and returns the results file.
-
-        A ValueError is raised where nothing at all is found under the inputs, or the folder cannot be written into.
-        """
+        """Works through inputs as :func:`expand` takes them and returns the results file; a ValueError without any."""
         sources, results = [], self.folder / 'results.json'
         for text in inputs:
             with self._noting_failures():
@@ -102,6 +114,7 @@ class Run:
         if isinstance(self.estimator.detector, CocoBoxes):
             self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         self.left_out = [source.path for source in sources if not source.kind]
+        self.has_replaced = results.exists()
         write_results(results, [])  # refuses a wrong folder before anything is done
         try:
             self._do_images([source for source in sources if source.kind == 'image'])
@@ -129,36 +142,42 @@ class Run:
         self._next_frame_id = max(ids, default=0) + 1
         if sources:
             self.progress.start('images', len(sources))
-        for image, found, source in self.estimator.stream(self._read(sources, ids)):
-            poses = self._keep(found, image.image_id, file_name=source.name)
+        wait = 0 if len(sources) == 1 else 1000
+        for image, found, source in self.estimator.stream(filter(None, map(self._opened, sources, ids))):
             with self._noting_failures():
-                for kind, drawn in self._drawings(image.pixels, poses, wait=0 if len(sources) == 1 else 1000):
+                for kind, drawn in self._results(image, found, wait, file_name=source.name):
                     write_image(self._place(kind, source.name, '.jpg'), drawn)
             self.progress.advance()
 
-    def _read(self, sources: list[Source], ids: list[int]) -> Iterator[tuple[Image, Boxes, Source]]:
-        detector = self.estimator.detector
-        for source, image_id in zip(sources, ids, strict=True):
-            ready = []
-            with self._noting_failures():
-                image = Image(read_image(source.path), source.name)
-                boxes = detector.find(image)
-                boxes.check(image)
-                known = detector.image_id(source.name) if hasattr(detector, 'image_id') else None
-                image.image_id = image_id if known is None else known
-                ready = [(image, boxes, source)]
-            if not ready:
-                self.progress.advance()
-            yield from ready
+    def _opened(self, source: Source, image_id: int) -> tuple[Image, Boxes, Source] | None:
+        """An image and where its persons are, or None where it cannot be used."""
+        with self._noting_failures():
+            image = Image(read_image(source.path), source.name, image_id)
+            boxes = self.estimator.find(image)
+            boxes.check(image)
+            if isinstance(self.estimator.detector, CocoBoxes):
+                image.image_id = self.estimator.detector.image_id(source.name)
+            return image, boxes, source
+        self.progress.advance()
+        return None
 
     def _do_video(self, source: Source) -> None:
-        limit = self.options.max_frames or sys.maxsize
+        limit, writers = self.options.max_frames or sys.maxsize, {}
         with self._noting_failures():
             reader = CameraReader(source.path) if source.kind == 'camera' else VideoReader(source.path)
             total = min(reader.frames_promised or sys.maxsize, limit)
             self.progress.start(source.name, None if total == sys.maxsize else total)
             try:
-                self._do_frames(reader, source, limit)
+                with ExitStack() as stack:
+                    for frame, (image, found, pts) in enumerate(islice(self._frames(reader, source), limit)):
+                        row = dict(file_name=source.name, frame=frame, time=round(float(pts * reader.time_base), 6))
+                        for kind, drawn in self._results(image, found, wait=1, **row):
+                            if kind not in writers:
+                                place = self._place(kind, source.name, '.mp4')
+                                writers[kind] = VideoWriter(place, reader.rate, reader.time_base)
+                                stack.callback(lambda kind=kind: writers[kind].close(reader.end))
+                            writers[kind].write(drawn, pts)
+                        self.progress.advance()
             except ValueError as error:  # boxes of another dataset, a full disk
                 raise ValueError(f'The video "{source.path}" ends at frame {reader.frames_read}: {error}') from error
             if reader.frames_read < limit and reader.is_cut_short:
@@ -167,52 +186,38 @@ class Run:
                     'are done, copy it again for the rest.'
                 )
 
-    def _do_frames(self, reader: VideoReader | CameraReader, source: Source, limit: int) -> None:
-        writers = {}
-        with ExitStack() as stack:
-            for frame, (image, found, pts) in enumerate(islice(self._frames(reader, source), limit)):
-                poses = self._keep(found, self._next_frame_id, file_name=source.name, frame=frame, time=image.time)
-                self._next_frame_id += 1
-                for kind, drawn in self._drawings(image.pixels, poses, wait=1):
-                    if kind not in writers:
-                        writer = VideoWriter(self._place(kind, source.name, '.mp4'), reader.rate, reader.time_base)
-                        writers[kind] = writer
-                        stack.callback(lambda writer=writer: writer.close(reader.end))
-                    writers[kind].write(drawn, pts)
-                self.progress.advance()
-
     def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
         """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""
-        frames = (
-            (Image(pixels, f'{source.name} frame {index}', time=round(float(pts * reader.time_base), 6)), pts)
-            for index, (pixels, pts) in enumerate(reader)
-        )
+        frames = ((Image(pixels, f'{source.name} frame {index}'), pts) for index, (pixels, pts) in enumerate(reader))
         if self.options.detect_every == 1 and source.kind == 'video':
-            yield from self.estimator.stream((image, self.estimator.detector.find(image), pts) for image, pts in frames)
+            yield from self.estimator.stream((image, self.estimator.find(image), pts) for image, pts in frames)
             return
-        self.tracker.restart()
+        tracker = Tracker(self.estimator.find, self.options.detect_every)
         for image, pts in frames:
-            found = next(self.estimator.stream([(image, self.tracker.find(image), pts)]))
-            self.tracker.update(found[1], image.size_wh)
+            found = next(self.estimator.stream([(image, tracker.find(image), pts)]))
+            tracker.update(found[1], image.size_wh)
             yield found
 
-    def _keep(self, found: Poses, image_id: int, **extra: object) -> Poses:
-        """Notes the persons of an image or frame, each once."""
-        poses = without_duplicates(found, self.estimator.keypoint_set.sigmas, self.options.duplicate_threshold)
-        self.images, self.persons = self.images + 1, self.persons + len(poses)
-        category_id = getattr(self.estimator.detector, 'category_id', 1)
-        self._rows += coco_results(poses, image_id, category_id, **extra)
-        return poses
-
-    def _drawings(self, pixels: np.ndarray, poses: Poses, wait: int) -> Iterator[tuple[str, np.ndarray]]:
-        """What is to be written, by the names of the folders; shows the overlay for ``wait`` milliseconds."""
-        options, keypoint_set = self.options, self.estimator.keypoint_set
+    def _results(self, image: Image, found: Poses, wait: int, **row: object) -> Iterator[tuple[str, np.ndarray]]:
+        """Notes the persons of an image or frame; yields what is to be written, by folder; shows it ``wait`` ms."""
+        options, estimator = self.options, self.estimator
+        if image.image_id is None:
+            image.image_id, self._next_frame_id = self._next_frame_id, self._next_frame_id + 1
+        poses = without_duplicates(found, estimator.keypoint_set.sigmas, options.duplicate_threshold)
+        self._rows += coco_results(poses, image.image_id, getattr(estimator.detector, 'category_id', 1), **row)
+        is_sure = confidences(poses.scores) >= estimator.person_threshold
+        if not getattr(estimator.detector, 'can_miss', False):
+            is_sure[:] = True
+        self.images, self.doubtful = self.images + 1, self.doubtful + int((~is_sure).sum())
+        self.persons[row['file_name']] += int(is_sure.sum())
+        poses = poses[is_sure]
         if options.overlays or options.show:
-            overlay = draw_poses(pixels, poses, keypoint_set, options.keypoint_threshold, options.draw_boxes)
+            args = estimator.keypoint_set, options.keypoint_threshold, options.draw_boxes
+            overlay = draw_poses(image.pixels, poses, *args)
         if options.overlays:
             yield 'overlays', overlay
         if options.heatmaps:
-            yield 'heatmaps', draw_heatmaps(pixels, poses)
+            yield 'heatmaps', draw_heatmaps(image.pixels, poses)
         if options.show:
             cv2.imshow('poses (q ends)', overlay)
             if cv2.waitKey(wait) & 0xFF == ord('q'):
@@ -221,10 +226,10 @@ class Run:
     def _place(self, kind: str, name: str, ending: str) -> Path:
         """A path for a file that belongs to an image or video, different for each call."""
         parts = [part for part in Path(name).with_suffix('').parts if part not in ('..', '/')]
-        stem, count = self.folder.joinpath(kind, *parts), 1
+        stem, number = self.folder.joinpath(kind, *parts), 1
         path = stem.with_name(stem.name + ending)
         while path in self._taken:
-            count += 1
-            path = stem.with_name(f'{stem.name}_{count}{ending}')
+            number += 1
+            path = stem.with_name(f'{stem.name}_{number}{ending}')
         self._taken.add(path)
         return path

@@ -1,16 +1,18 @@
-"""Videos with the timestamps of their frames, read and written by FFmpeg (PyAV), and cameras by OpenCV.
+"""Videos with the timestamps of their frames by FFmpeg (PyAV), cameras by OpenCV, and tracking from frame to frame.
 
 Frames are (height, width, 3) uint8, blue first and upright. Times are whole numbers of a ``time_base``, in seconds.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from .results import Boxes, Image, Poses, box_of_keypoints
 
 
 class VideoReader:
@@ -76,11 +78,8 @@ class VideoReader:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether noticeably less came than the header promised, or much was damaged, once all is read.
-
-        The duration is asked of MP4 alone, whose index knows how long the last frame lasts: elsewhere that may be any
-        time, where nothing moves.
-        """
+        """Whether noticeably less came than the header promised, or much was damaged, once all is read."""
+        # Elsewhere than in MP4 the last frame may last any time, where nothing moves.
         missing = self._seconds - (self._end - self._start) if self._format == 'mov' else 0
         is_short = self._is_short or missing > max(3 / self.rate, self._seconds / 50)
         return self._is_partial or is_short or self._lost > max(3, self.frames_read // 50)
@@ -119,10 +118,9 @@ class CameraReader:
 
 
 class VideoWriter:
-    """Writes frames into an MP4 file (H.264), each shown at its time; the file is made with the first frame.
+    """Writes frames into an MP4 file (H.264), each shown at its time; a ValueError where it cannot be written.
 
-    The first frame sets the video's size, rounded up to even numbers. A ValueError is raised where the file cannot be
-    written.
+    The file is made with the first frame, which sets the video's size, rounded up to even numbers.
     """
 
     def __init__(self, path: Path, rate: Fraction, time_base: Fraction) -> None:
@@ -169,3 +167,27 @@ class VideoWriter:
             yield
         except (av.error.FFmpegError, OSError) as error:
             raise ValueError(f'The video "{self.path}" cannot be written: {error} (is the disk full?)') from error
+
+
+class Tracker:
+    """Finds persons by a detector on every n-th frame, ``every``, and in between by their last keypoints."""
+
+    def __init__(self, find: Callable[[Image], Boxes], every: int) -> None:
+        self.find_anew, self.every = find, every
+        self._frame, self._next = 0, Boxes.of([])
+
+    def find(self, image: Image) -> Boxes:
+        """Detected boxes on the n-th frames and when everybody was lost, else those left by :meth:`update`."""
+        is_due = self._frame % self.every == 0 or not len(self._next)
+        self._frame += 1
+        return self.find_anew(image) if is_due else self._next
+
+    def update(self, poses: Poses, size_wh: tuple[int, int]) -> None:
+        """Notes where the persons of a frame are, for the next one. A person with few confident keypoints is lost."""
+        rows = []
+        persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
+        for keypoints, scores, box, score in persons:
+            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
+            found = box_of_keypoints(keypoints, scores, size_wh, 0.9 * (box[2:] - box[:2]))
+            rows += [] if found is None else [[*found, score]]
+        self._next = Boxes.of(rows)

@@ -88,6 +88,11 @@ class DynamicConv2d(nn.Module):
         """Makes each sample's kernel, or bias, (B, ...) from attention weights (B, K) and a bank (K, ...)."""
         raise NotImplementedError
 
+    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Makes each sample's whole kernel (B, C_out, C_in / G, k, k), and bias (B, C_out) or ``None``."""
+        weight, bias = self.aggregate(attention, self.weight), self.bias
+        return weight, bias if bias is None else self.aggregate(attention, bias)
+
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
         """Maps features (B, C_in, H, W), padded by hand where need be, to (B, C_out, H_out, W_out)."""
         raise NotImplementedError

@@ -101,7 +101,7 @@ class DCDConv2d(DynamicConv2d):
         """One kernel for each sample in evaluation, the terms one by one in training."""
         is_exported = torch.compiler.is_exporting() and self.kernel_size != (1, 1)  # large kernels cost more there
         if not (self.training or is_exported):
-            return convolve_per_sample(x, *self.aggregate(attention, self.weight), geometry)
+            return convolve_per_sample(x, *self.kernels(attention), geometry)
         (scale, phi), g = attention, geometry
         y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]
         # The kernel's centre starts k // 2 elements behind the padding's edge.
@@ -112,7 +112,7 @@ class DCDConv2d(DynamicConv2d):
         y = y + F.conv1d(z, self.expand.weight[:, :, None]).unflatten(2, y.shape[2:])
         return y if self.bias is None else y + self.bias[0, :, None, None]
 
-    def aggregate(self, attention: tuple[Tensor, Tensor], bank: Tensor) -> tuple[Tensor, Tensor]:
+    def kernels(self, attention: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Makes each sample's kernel (B, C_out, C_in, k, k) and bias (B, C_out), from running statistics."""
         (scale, phi), expand = attention, self.expand.weight
         (s1, t1), (s2, t2) = scale_and_shift(self.norm1), scale_and_shift(self.norm2)
@@ -121,7 +121,9 @@ class DCDConv2d(DynamicConv2d):
         rows, columns = (k // 2 for k in self.kernel_size)
         residual = F.pad(residual[:, :, :, None, None], (columns, columns, rows, rows))
         bias = (through * t1).sum(dim=2) + (expand * t2).sum(dim=1)
-        return scale[:, :, None, None, None] * bank + residual, bias if self.bias is None else bias + self.bias[0]
+        return scale[:, :, None, None, None] * self.weight + residual, bias if self.bias is None else bias + self.bias[
+            0
+        ]
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'DCDConv2d':
         """A copy that computes ``scale * y + shift``."""

@@ -125,9 +125,7 @@ class DyConv2d(DynamicConv2d):
         """Mixes the kernels and convolves; subclasses with an ``aggregate`` of their own make their kernels by it."""
         if self.aggregate is aggregate:
             return convolve_mixture(x, attention, self.weight, self.bias, geometry)
-        attention = attention.to(self.weight.dtype)
-        bias = None if self.bias is None else self.aggregate(attention, self.bias)
-        return convolve_per_sample(x, self.aggregate(attention, self.weight), bias, geometry)
+        return convolve_per_sample(x, *self.kernels(attention.to(self.weight.dtype)), geometry)
 
     @property
     def is_mixture(self) -> bool:

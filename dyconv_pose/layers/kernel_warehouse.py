@@ -134,17 +134,17 @@ class KernelWarehouse2d(DynamicConv2d):
             raise ValueError('KernelWarehouse2d shares cells with other layers: build it by make_dynamic(network)')
         return super().forward(x)
 
-    def aggregate(self, attention: Tensor, bank: Tensor) -> Tensor:
-        """Makes each sample's kernel (B, C_out, C_in / G, k, k) from attention (B, m, N) and cells (N, c_out, c_in)."""
+    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Assembles each sample's kernel from the cells of all members, by attention (B, m, N)."""
+        bank = torch.cat([layer.weight for layer in self.members])  # (N, c_out, c_in)
         cells = aggregate(attention.flatten(0, 1).to(bank.dtype), bank)  # (B * m, c_out, c_in)
         pieces = cells.unflatten(0, (-1, *self.cuts(*bank.shape[1:])))  # (B, k * k, outs, ins, c_out, c_in)
-        return pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
+        weight = pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
+        return weight, None if self.bias is None else self.bias.expand(weight.shape[0], -1)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
-        """Assembles the kernels from the cells of all members, and convolves."""
-        weight = self.aggregate(attention, torch.cat([layer.weight for layer in self.members]))
-        bias = None if self.bias is None else self.bias.expand(x.shape[0], -1)
-        return convolve_per_sample(x, weight, bias, geometry)
+        """Convolves with assembled kernels."""
+        return convolve_per_sample(x, *self.kernels(attention), geometry)
 
     def cuts(self, c_out: int, c_in: int) -> tuple[int, int, int]:
         """Into how many pieces a kernel is cut: by place, output channel and input channel."""
@@ -156,10 +156,9 @@ class KernelWarehouse2d(DynamicConv2d):
         c_out, c_in = self.weight.shape[1:]
         places, outs, ins = self.cuts(c_out, c_in)
         pieces = kernel.reshape(outs, c_out, ins, c_in, places).permute(4, 0, 2, 1, 3).flatten(0, 2)  # (m, c_out, c_in)
-        cells = self.attention.start.argmax(dim=1) - self.first_cell  # (m,)
-        own, new = cells < len(self.weight), self.weight.detach().to(kernel, copy=True)
-        new[cells[own]] = pieces[own]
-        return new
+        starts = self.attention.start[:, self.first_cell :][:, : len(self.weight)]  # (m, N_own)
+        is_start, pieces = starts.any(dim=0), pieces[starts.argmax(dim=0)]  # (N_own,), (N_own, c_out, c_in)
+        return torch.where(is_start[:, None, None], pieces, self.weight.detach().to(kernel))
 
     def init_weights(self) -> None:
         """Draws the kernel that the cells make up as a static one; biases are zero."""
@@ -205,7 +204,8 @@ def _share_cells(layers: tuple, budget: float, cell_in: float | None, cell_out: 
         raise ValueError(f'cell_in and cell_out must cut channels {shapes} evenly, got cells of {cell}: choose 1 / n.')
     starts, num_cells = [], 0
     for layer in layers:  # for each piece of a kernel the cell that it begins as, -1 for none
-        layer.first_cell, index, share = num_cells, torch.arange(prod(layer.cuts(*cell))), round(1 / min(budget, 1))
+        index = torch.arange(prod(layer.cuts(*cell)), device='cpu')  # also in a network on the meta device
+        layer.first_cell, share = num_cells, round(1 / min(budget, 1))
         begins = index % share == index // share % share  # as the authors spread them
         cells = (begins.cumsum(0) - 1) * max(int(budget), 1)
         starts.append(torch.where(begins, num_cells + cells, -1))

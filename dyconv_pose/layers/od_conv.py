@@ -91,6 +91,15 @@ class ODConv2d(DynamicConv2d):
             return mixed
         return mixed * attention['places'].to(bank.dtype).view(-1, 1, 1, *self.kernel_size)
 
+    def kernels(self, attention: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Makes each sample's whole kernel, the attention over channels in it, and its bias."""
+        weight, bias = super().kernels(attention)
+        inputs = attention['inputs'].to(weight.dtype).unflatten(1, (self.groups, -1))  # (B, G, C_in / G)
+        weight = weight * inputs.repeat_interleave(self.out_channels // self.groups, dim=1)[..., None, None]
+        if 'outputs' in attention:
+            weight = weight * attention['outputs'].to(weight.dtype)[:, :, None, None, None]
+        return weight, bias
+
     def convolve(self, x: Tensor, attention: dict[str, Tensor], geometry: Geometry) -> Tensor:
         """Mixes the kernels and convolves; attention over channels multiplies features, which are fewer."""
         g = geometry

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dyconv_pose.apis.run_errors import describe_data_error, unwrap_message
+from dyconv_pose.apis.runner import describe_run_error, last_error
 
 
 def raised_in_worker(error):
@@ -21,7 +21,7 @@ def raised_in_worker(error):
 
 @pytest.mark.parametrize('error', [KeyError('bbox'), TypeError('no\n  good'), ZeroDivisionError('by zero')])
 def test_other_errors_of_a_worker(error):
-    sentence = describe_data_error(raised_in_worker(error), 'config.py')
+    sentence = describe_run_error(raised_in_worker(error), 'config.py')
     assert type(error).__name__ in sentence
     assert 'File "' not in sentence and '\n' not in sentence
     assert 'tools/dataset_converters/check_dataset.py config.py' in sentence
@@ -32,14 +32,14 @@ def test_dead_worker():
         'DataLoader worker (pid(s) 12, 13) exited unexpectedly',
         'DataLoader worker (pid 12) is killed by signal: Killed. ',
     ):
-        sentence = describe_data_error(RuntimeError(text))
+        sentence = describe_run_error(RuntimeError(text))
         assert 'process died' in sentence and 'num_workers' in sentence
     assert 'killed by signal: Killed' in sentence
 
 
 def test_errors_of_our_own_code_keep_their_frames():
     for error in (RuntimeError('shapes differ'), KeyError('a'), ValueError('loading is not mentioned')):
-        assert describe_data_error(error) is None
+        assert describe_run_error(error) is None
 
 
 def test_last_error_of_a_chain_counts():
@@ -49,4 +49,4 @@ def test_last_error_of_a_chain_counts():
         'another exception occurred:\n\nTraceback (most recent call last):\n  File "b.py", line 1, in b\n'
         'ValueError: two\n lines\n'
     )
-    assert unwrap_message(text) == 'ValueError: two\n lines'
+    assert last_error(text) == 'ValueError: two\n lines'

@@ -14,7 +14,7 @@ from model_converters.publish_model import publish
 from dyconv_pose.apis import load_config, read_checkpoint, train
 from dyconv_pose.apis import test as score
 from dyconv_pose.apis.config import use_ground_truth_boxes
-from dyconv_pose.engine.optim import CpuAmpOptimWrapper
+from dyconv_pose.engine.speed import CpuAmpOptimWrapper
 
 from .conftest import CONFIG, ROOT
 

@@ -59,3 +59,35 @@ def test_missing_images(config, check):
         content = edited()
         content['images'][2]['file_name'] = '9.jpg'
         check(content)
+
+
+def test_a_head_with_another_number_of_keypoints_is_refused(config, check):
+    config.model.head.out_channels = 14
+    with pytest.raises(ValueError, match='out_channels=14 for the 17 keypoints of the train set: set model'):
+        check(edited())
+    mapping = [(k, k) for k in range(14)]
+    converter = dict(type='KeypointConverter', num_keypoints=14, mapping=mapping)
+    config.train_dataloader.dataset.pipeline.insert(1, converter)
+    with pytest.raises(ValueError, match='keypoints of the val set'):
+        check(edited())
+    config.model.head.out_channels = 17
+    check(edited())
+
+
+def test_the_dataset_of_a_further_validation_is_checked(config, check, data, tmp_path):
+    further = dict(
+        type='FurtherValidationHook', dataloader=config.val_dataloader.copy(), evaluator=config.val_evaluator
+    )
+    config.default_hooks.further = further
+    check(edited())
+    (tmp_path / 'further.json').write_text(json.dumps(without('keypoints')))
+    config.default_hooks.further.dataloader.dataset = dict(
+        config.val_dataloader.dataset, ann_file=str(tmp_path / 'further.json')
+    )
+    with pytest.raises(ValueError, match='further validation data cannot be used.*further.json" no annotation has'):
+        check(edited())
+    config.default_hooks.further.dataloader.dataset.ann_file = 'none.json'
+    with pytest.raises(FileNotFoundError, match='further validation set needs its annotation file'):
+        check(edited())
+    config.val_dataloader = None  # nothing is validated
+    check(edited())

@@ -10,7 +10,7 @@ from dataset_converters.dataset_report import check_config
 from tiny_coco import annotation_path, coco_content, tiny_config, write_annotations, write_coco
 
 from dyconv_pose.datasets.check import check_data
-from dyconv_pose.datasets.image_sizes import header_size
+from dyconv_pose.datasets.rules import header_size
 
 
 @pytest.fixture

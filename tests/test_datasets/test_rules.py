@@ -40,9 +40,9 @@ CASES = {
     '16 keypoints': (edited(keypoints=POINTS[3:]), 'keypoints-form', 'error'),
     'two numbers a keypoint': (edited(keypoints=POINTS[:34]), 'keypoints-form', 'error'),
     'words for keypoints': (edited(keypoints=['a'] * 51), 'keypoints-form', 'error'),
-    'NaN keypoint': (edited(keypoints=[float('nan'), *POINTS[1:]]), 'not-finite', 'error'),
-    'infinite box': (edited(bbox=[0, 0, float('inf'), 5]), 'not-finite', 'error'),
-    'infinite area': (edited(area=float('inf')), 'not-finite', 'error'),
+    'NaN keypoint': (edited(keypoints=[float('nan'), *POINTS[1:]]), 'keypoints-form', 'error'),
+    'infinite box': (edited(bbox=[0, 0, float('inf'), 5]), 'bbox-form', 'error'),
+    'infinite area': (edited(area=float('inf')), 'area-form', 'error'),
     'negative visibility': (edited(keypoints=[*POINTS[:2], -1, *POINTS[3:]]), 'visibility', 'error'),
     'visibility 3': (edited(keypoints=[*POINTS[:2], 3, *POINTS[3:]]), 'visibility', 'warning'),
     'point just outside': (edited(keypoints=[163, *POINTS[1:]]), 'keypoints-outside', 'warning'),
@@ -132,12 +132,12 @@ def test_counts_and_examples(tmp_path):
 
 
 def test_number_rows():
-    rows = [[1, 2], None, [1], 'ab', [1, '2'], [True, 1], [10**400, 0], [3.5, -1]]
+    rows = [[1, 2], None, [1], 'ab', [1, '2'], [True, 1], [10**400, 0], [3.5, -1], [0, float('nan')]]
     numbers, states = number_rows(rows, 2)
-    expected = [PRESENT, ABSENT, MALFORMED, MALFORMED, MALFORMED, MALFORMED, PRESENT, PRESENT]
+    expected = [PRESENT, ABSENT, *[MALFORMED] * 5, PRESENT, MALFORMED]
     assert states.tolist() == expected
     assert numbers[[0, 7]].tolist() == [[1, 2], [3.5, -1]]
-    assert np.isnan(numbers[[1, 2, 3, 4, 5]]).all()
+    assert np.isnan(numbers[[1, 2, 3, 4, 5, 6, 8]]).all()
     numbers, states = number_rows([1, None, 'a', 2.5])
     assert states.tolist() == [PRESENT, ABSENT, MALFORMED, PRESENT]
     assert numbers.shape == (4,)

@@ -22,21 +22,20 @@ class Backbone(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ('is_kept', 'part', 'size_hw', 'sizes'),
+    ('is_kept', 'size_hw', 'sizes'),
     [
-        (False, None, (256, 192), [2, 2, 1]),
-        (False, None, (128, 192), [4, 1]),
-        (False, None, (512, 384), [1] * 5),
-        (True, None, (256, 192), [5]),
-        (True, 3, (256, 192), [3, 2]),
+        (False, (256, 192), [2, 2, 1]),
+        (False, (128, 192), [4, 1]),
+        (False, (512, 384), [1] * 5),
+        (True, (256, 192), [5]),
     ],
 )
-def test_parts(monkeypatch, is_kept, part, size_hw, sizes):
+def test_parts(monkeypatch, is_kept, size_hw, sizes):
     monkeypatch.setattr(network, 'is_freed_memory_kept', lambda: is_kept)
     torch.manual_seed(0)
     model = nn.Module()
     model.backbone, model.head = Backbone(), nn.Conv2d(3, 2, 3)
     batch = np.random.default_rng(0).random((5, 3, *size_hw), dtype=np.float32)
-    heatmaps = TorchNetwork(PoseNetwork(model), part)(batch)
+    heatmaps = TorchNetwork(PoseNetwork(model))(batch)
     assert model.backbone.sizes == sizes
     np.testing.assert_allclose(heatmaps, model.head(torch.from_numpy(batch)).detach().numpy(), atol=1e-5)

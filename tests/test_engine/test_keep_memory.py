@@ -8,7 +8,7 @@ import pytest
 
 _PROGRAM = """
 import json, resource, sys, torch
-from dyconv_pose.engine.keep_memory import is_freed_memory_kept, keep_freed_memory
+from dyconv_pose.engine.speed import is_freed_memory_kept, keep_freed_memory
 
 def page_faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -34,7 +34,7 @@ def test_memory_is_kept():
 
 
 def test_elsewhere_it_does_nothing(monkeypatch):
-    from dyconv_pose.engine import keep_memory
+    from dyconv_pose.engine import speed
 
-    monkeypatch.setattr(keep_memory.sys, 'platform', 'win32')
-    assert keep_memory.keep_freed_memory() is False
+    monkeypatch.setattr(speed.sys, 'platform', 'win32')
+    assert speed.keep_freed_memory() is False

@@ -18,9 +18,9 @@ from mmpose.models.utils.tta import flip_heatmaps
 from dyconv_pose.apis import build_model, load_config, load_estimator
 from dyconv_pose.apis.estimator import MMPoseModel
 from dyconv_pose.deploy.runtime import ExportedModel
-from dyconv_pose.engine.memory_format import use_channels_last
+from dyconv_pose.engine.speed import use_channels_last
 from dyconv_pose.inference import HeatmapModel
-from dyconv_pose.inference.preprocessing import (
+from dyconv_pose.inference.topdown import (
     TopdownSpec,
     average_with_flipped,
     crop,
@@ -200,7 +200,7 @@ find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == 'mmpose' else find(name, *rest)
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'av', 'supervision'):
+        if name.partition('.')[0] in ('torch', 'mmpose', 'mmengine', 'mmcv', 'rich', 'av'):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import numpy as np

@@ -107,7 +107,7 @@ def test_a_run_looks_at_the_sizes_of_its_images_before_it_begins(tmp_path, boxes
         assert not (tmp_path / 'out').exists()
     else:
         run([str(tmp_path / '7.png')])
-        assert run.persons == 1 and not run.failures
+        assert run.persons.total() == 1 and not run.failures
 
 
 class Quiet:

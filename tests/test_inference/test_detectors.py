@@ -1,18 +1,16 @@
 """Where persons come from: files, detectors and the last frame; and persons that were found twice."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dyconv_pose.inference import Boxes, Image, load_detector, read_image
+from dyconv_pose.inference import Boxes, Image, load_detector
 from dyconv_pose.inference.coco import CocoBoxes
-from dyconv_pose.inference.detectors import HogDetector, OnnxDetector, WholeImage
+from dyconv_pose.inference.detectors import OnnxDetector, WholeImage
 from dyconv_pose.inference.results import Poses, without_duplicates
-from dyconv_pose.inference.tracking import Tracker
+from dyconv_pose.inference.video import Tracker
 
-REAL = Path(__file__).parents[3] / 'shared/data/real_people'
 BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')
 
 
@@ -58,18 +56,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
         ('none.json', FileNotFoundError, 'none.json'),
         ('none.onnx', FileNotFoundError, 'none.onnx'),
         ('magic', ValueError, 'magic'),
+        ('hog', ValueError, 'took the place of "hog"'),
+        ('mmdet:only', ValueError, 'CONFIG'),
     ],
 )
 def test_a_source_that_is_not_there_is_refused(name, error, message):
     with pytest.raises(error, match=message):
         load_detector(name)
-
-
-def test_a_detector_of_mmdetection_needs_config_and_checkpoint():
-    from dyconv_pose.apis.mmdet_detector import MMDetDetector
-
-    with pytest.raises(ValueError, match='CONFIG'):
-        MMDetDetector.load('mmdet:only')
 
 
 @pytest.mark.parametrize(
@@ -121,7 +114,7 @@ def test_persons_are_followed_between_detections_and_found_again_when_lost():
             self.calls += 1
             return Boxes.of([[0, 0, 100, 100, 0.8]])
 
-    tracker = Tracker(detector := Detector(), every=4)
+    tracker = Tracker((detector := Detector()).find, every=4)
     seen = []
     for frame in range(8):
         boxes = tracker.find(BLACK)
@@ -136,44 +129,39 @@ def test_persons_are_followed_between_detections_and_found_again_when_lost():
     tracker.update(poses, (240, 320))
     sides = tracker._next.xyxy[0, 2:] - tracker._next.xyxy[0, :2]
     assert (sides >= 0.89 * (poses.boxes[0, 2:] - poses.boxes[0, :2])).all() or tracker._next.xyxy.min() == 0
-    with pytest.raises(ValueError, match='n-th'):
-        Tracker(detector, 0)
 
 
-def yolox_output(persons, classes=3):
-    """Raw output (1, 8400, 5 + classes) of 640 x 640 with the given (box xyxy in input pixels, class, score)."""
-    raw = np.zeros((1, 8400, 5 + classes), dtype=np.float32)
-    for (left, top, right, bottom), label, score in persons:
-        column, row = int((left + right) / 2 // 8), int((top + bottom) / 2 // 8)  # the grid of stride 8 is first
-        anchor = raw[0, row * 80 + column]
-        anchor[:2] = (left + right) / 16 - column, (top + bottom) / 16 - row
-        anchor[2:4] = np.log((right - left) / 8), np.log((bottom - top) / 8)
-        anchor[4], anchor[5 + label] = 1, score
-    return raw
-
-
-def test_yolox_is_decoded_and_scaled_back():
-    inputs = []
+@pytest.mark.parametrize(
+    ('name', 'corner', 'outside', 'value'),
+    [('yolox_m.onnx', (0, 0), 114, 50), ('rtmdet_m.onnx', (0, 0), 0, 0), ('multipose.onnx', (80, 0), 0, 50)],
+)
+def test_detections_are_scaled_back(name, corner, outside, value):
+    """The image (240, 320) is twice as large in the input, in a corner or in the middle, as the network knows it."""
+    inputs, box = [], np.array([100, 200, 180, 400, 0.9])
+    rows = np.float32([box + np.array([*corner, *corner, 0]), [0, 0, 50, 50, 0.9], [0, 0, 50, 50, 0.1]])[None]
 
     def network(batch):
-        inputs.append(batch)
-        twice, other = ((104, 208, 184, 400), 0, 0.7), ((5, 5, 40, 40), 2, 0.9)
-        return [yolox_output([((100, 200, 180, 400), 0, 0.9), twice, other])]
+        inputs.append(batch[0])
+        return [rows, np.array([[0, 7, 0]])]
 
-    image = np.full((320, 240, 3), 50, dtype=np.uint8)
-    found = OnnxDetector(network, (640, 640), normalize=False).find(Image(image))
-    np.testing.assert_allclose(found.xyxy, [[50, 100, 90, 200]], atol=1e-3)  # the input is twice as large
-    assert inputs[0].shape == (1, 3, 640, 640)
-    assert (inputs[0][:, :, :, :480] == 50).all() and (inputs[0][:, :, :, 480:] == 114).all()
+    image = Image(np.full((320, 240, 3), 50, dtype=np.uint8))
+    found = OnnxDetector(network, (640, 640), name).find(image)
+    np.testing.assert_allclose(found.xyxy, [[50, 100, 90, 200]], atol=1e-3)
+    np.testing.assert_allclose(found.scores, [0.9 ** (0.5 if name == 'multipose.onnx' else 1)], rtol=1e-6)
+    inside = inputs[0][:, :, corner[0] : corner[0] + 480]
+    beyond = np.concatenate([inputs[0][:, :, : corner[0]], inputs[0][:, :, corner[0] + 480 :]], axis=2)
+    if name.startswith('rtmdet'):
+        means, stds = np.array([103.53, 116.28, 123.675]), np.array([57.375, 57.12, 58.395])
+        inside, beyond = ((part * stds[:, None, None] + means[:, None, None]) for part in (inside, beyond))
+        value, outside = 50, 114
+    np.testing.assert_allclose(inside, value, atol=1e-4)
+    np.testing.assert_allclose(beyond, outside, atol=1e-4)
 
 
-def test_suppressed_detections_are_taken_as_they_are():
-    rows = np.float32([[10, 20, 110, 220, 0.9], [0, 0, 50, 50, 0.9], [0, 0, 50, 50, 0.1]])[None]
-    labels = np.array([[0, 7, 0]])
-    source = OnnxDetector(lambda batch: [rows, labels], (320, 320), normalize=True)
-    np.testing.assert_allclose(source.find(BLACK).xyxy, [[10, 20, 110, 220]], atol=1e-3)
-    with pytest.raises(ValueError, match='YOLOX'):
-        OnnxDetector(lambda batch: [np.zeros((1, 17, 64, 48))], (320, 320), normalize=True).find(BLACK)
+def test_detections_of_another_form_are_refused():
+    for output in (np.zeros((1, 17, 64, 48)), np.zeros((1, 8400, 85))):  # heatmaps; YOLOX without suppression
+        with pytest.raises(ValueError, match='after suppression'):
+            OnnxDetector(lambda batch, output=output: [output], (320, 320), 'a.onnx').find(BLACK)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
@@ -183,18 +171,11 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
         OnnxDetector.load(tmp_path / 'a.onnx')
 
 
-def test_the_whole_image_and_tiny_ones():
+def test_the_whole_image():
     np.testing.assert_array_equal(WholeImage().find(BLACK).xyxy, [[0, 0, 240, 320]])
-    for size in ((1, 1, 3), (40, 3000, 3), (500, 3, 3)):
-        assert len(HogDetector().find(Image(np.zeros(size, np.uint8)))) == 0
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason='needs ../shared/data/real_people')
-def test_hog_finds_a_standing_person():
-    image = Image(read_image(REAL / 'val2017/000000000785.jpg'))  # a skier, full length
-    found = HogDetector(threshold=0.5).find(image)
-    truth = CocoBoxes(REAL / 'annotations/person_keypoints_val2017.json').find(Image(image.pixels, '000000000785.jpg'))
-    assert len(found)
-    left, top, right, bottom = truth.xyxy[0]
-    centers = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2
-    assert ((centers > [left, top]) & (centers < [right, bottom])).all(axis=1).any()
+@pytest.mark.parametrize('size', [(1, 1, 3), (40, 3000, 3), (500, 3, 3)])
+def test_the_detector_that_ships_takes_any_size(size):
+    pytest.importorskip('onnxruntime')
+    assert len(load_detector().find(Image(np.zeros(size, np.uint8)))) == 0

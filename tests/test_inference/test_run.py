@@ -8,8 +8,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dyconv_pose.inference import Boxes
 from dyconv_pose.inference.coco import CocoBoxes
-from dyconv_pose.inference.detectors import Fallback, HogDetector
 from dyconv_pose.inference.images import kind_of_file
 from dyconv_pose.inference.run import Run, RunOptions
 from dyconv_pose.inference.video import VideoReader
@@ -59,7 +59,7 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path, spots, image_of):
     (folder / 'empty.png').touch()
     (folder / 'notes.txt').write_text('not looked at')
     summary, rows, notes = go(spots, [folder, tmp_path / 'missing.jpg'], tmp_path / 'out')
-    assert summary.images == 3 and summary.persons == 3 and notes.done == 5
+    assert summary.images == 3 and summary.persons.total() == 3 and notes.done == 5
     failed = sorted(Path(text.split('"')[1]).name for text in summary.failures)
     assert failed == ['empty.png', 'missing.jpg', 'text.jpg']
     found = {row['file_name']: row['keypoints'] for row in rows}
@@ -273,9 +273,30 @@ def test_boxes_of_a_file_are_found_by_the_name_of_the_image(tmp_path, spots, ima
     assert len(spots.predict(kind(tmp_path / 'street.png')).keypoints) == 1
 
 
-def test_without_a_detection_the_whole_image_is_taken_and_counted(tmp_path, spots, image_of):
+class Blind:
+    """A detector that finds nobody."""
+
+    can_miss = True
+
+    def find(self, image):
+        return Boxes.of([])
+
+
+def test_where_nobody_is_detected_the_whole_image_is_looked_at(tmp_path, spots, image_of):
+    """A person who is sure is kept, with the box of the keypoints; otherwise nobody is there, and this is told."""
+    spots.detector = Blind()
+    put(tmp_path / 'in/somebody.png', image_of((60, 80), (180, 240)))
+    put(tmp_path / 'in/nobody.png', np.zeros((320, 240, 3), np.uint8))
+    run, rows, _ = go(spots, [tmp_path / 'in'], tmp_path / 'out')
+    assert run.persons == {'somebody.png': 1, 'nobody.png': 0} and not run.failures
+    (row,) = rows
+    left, top, width, height = row['bbox']
+    assert 20 < left < 60 and 30 < top < 80 and 180 < left + width < 230 and 240 < top + height < 290
+    assert np.abs(np.array(row['keypoints'][:2] + row['keypoints'][3:5]) - (60, 80, 180, 240)).max() < 10
+    assert (cv2.imread(str(tmp_path / 'out/overlays/nobody.jpg')) < 3).all()
+    assert len(spots.predict(tmp_path / 'in/somebody.png')) == 1 and not len(spots.predict(tmp_path / 'in/nobody.png'))
+
+
+def test_results_of_an_earlier_run_are_replaced_and_this_is_known(tmp_path, spots, image_of):
     put(tmp_path / 'a.png', image_of((60, 80), (180, 240)))
-    spots.detector = Fallback(HogDetector())
-    summary, rows, _ = go(spots, [tmp_path / 'a.png'], tmp_path / 'out')
-    assert spots.detector.fell_back == 1 and summary.persons == 1
-    assert rows[0]['bbox'] == [0, 0, 240, 320]
+    assert [go(spots, [tmp_path / 'a.png'], tmp_path / 'out')[0].has_replaced for _ in range(2)] == [False, True]

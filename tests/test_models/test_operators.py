@@ -10,8 +10,7 @@ from small_network import stir
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.deploy.fold import PURPOSES
-from dyconv_pose.deploy.layers import DeployedConv2d
+from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d
 from dyconv_pose.deploy.storage import store_weights
 from dyconv_pose.engine.attention_log import AttentionLogHook
 from dyconv_pose.engine.temperature import set_temperature

@@ -20,8 +20,7 @@ from worst_cases import persons_of, skeleton_of
 
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.annotations import read_annotations
-from dyconv_pose.datasets.result_rules import check_detections
-from dyconv_pose.datasets.rules import check_annotations
+from dyconv_pose.datasets.rules import check_annotations, check_detections
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image

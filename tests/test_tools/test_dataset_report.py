@@ -108,7 +108,7 @@ DETECTIONS = {
     'no persons': ([GOOD_BOX | dict(category_id=2)], 'no-persons'),
     'unknown image': ([GOOD_BOX, GOOD_BOX | dict(image_id=77)], 'unknown-image'),
     'short box': ([GOOD_BOX | dict(bbox=[1, 2])], 'box-form'),
-    'NaN score': ([GOOD_BOX | dict(score=float('nan'))], 'not-finite'),
+    'NaN score': ([GOOD_BOX | dict(score=float('nan'))], 'score-form'),
     'corners': ([GOOD_BOX | dict(bbox=[80, 60, 150, 110])], 'box-outside'),
     'negative': ([GOOD_BOX | dict(bbox=[80, 60, -1, 110])], 'box-size'),
 }

@@ -34,10 +34,12 @@ COMMANDS = {
         '--draw-boxes --heatmaps --show --kpt-thr 0.1 --nms-thr 0.8 --flip-test --device cpu --trust-checkpoint',
         f'CONFIG CHECKPOINT {IMAGE} --out-dir found --whole-image --no-overlays --detect-every 2 --max-frames 2',
         f'model.onnx {IMAGE} --out-dir found --boxes {TRUTH} --backend onnxruntime --no-flip-test',
+        f'{IMAGE} --model x1.0 --person-thr 0.4 --out-dir shipped',
     ],
     'export.py': [
         f'CONFIG CHECKPOINT --out model.onnx --batch 1 --opset 18 --weights float16 --images {IMAGE} '
-        f'--pictures {IMAGE} --trust-checkpoint',
+        '--trust-checkpoint',
+        'CONFIG CHECKPOINT --out static.onnx --collapse --max-loss 1 --persons 8',
     ],
     'eval_results.py': [
         f'{TRUTH} {RESULTS} --config CONFIG --images coco/val2017 --worst 2 --out-dir scored',

@@ -10,6 +10,7 @@ import torch
 from model_converters.tfjs import evaluate, read_graph
 from tfjs_files import ROOT, GraphFile, separable, upsampled
 
+onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 multipose_onnx = pytest.importorskip('model_converters.multipose_onnx')
 
@@ -49,7 +50,7 @@ def decoded(graph, image, persons):
 
 def test_boxes_are_the_graphs(model_file, tmp_path):
     graph = read_graph(model_file)
-    model = multipose_onnx.export_detector(graph, SIZE, persons=5)
+    model = multipose_onnx.export_detector(graph, SIZE, persons=5, storage='float16')
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
     for seed in range(3):
         noise = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
@@ -63,10 +64,24 @@ def test_boxes_are_the_graphs(model_file, tmp_path):
 def test_weights_stay_in_half_precision(model_file):
     """They are what the model stores, and the runtime gets them back exactly."""
     graph = read_graph(model_file)
-    kept = {tensor.name: tensor for tensor in multipose_onnx.export_detector(graph, SIZE).graph.initializer}
+    kept = {
+        tensor.name: tensor
+        for tensor in multipose_onnx.export_detector(graph, SIZE, storage='float16').graph.initializer
+    }
     (kernel,) = (tensor for name, tensor in kept.items() if name.startswith('stem/kernel'))
     values = np.frombuffer(kernel.raw_data, np.float16).reshape(tuple(kernel.dims))
     assert np.array_equal(values.transpose(2, 3, 1, 0), graph.weights['stem_weights'].numpy())
+
+
+def test_bytes_are_within_half_a_step_of_the_weights(model_file):
+    """A step is a 127th of the largest weight of an output channel."""
+    graph = read_graph(model_file)
+    kept = {tensor.name: tensor for tensor in multipose_onnx.export_detector(graph, SIZE).graph.initializer}
+    kernel, scale = (onnx.numpy_helper.to_array(kept[f'stem/kernel_{part}']) for part in ('bytes', 'scale'))
+    weights = graph.weights['stem_weights'].numpy().transpose(3, 2, 0, 1)
+    assert kernel.dtype == np.int8
+    assert np.allclose(scale.ravel() * 127, np.abs(weights).max(axis=(1, 2, 3)))
+    assert (np.abs(kernel * scale - weights) <= 0.501 * scale).all()
 
 
 def test_the_tool_and_mistakes(model_file, tmp_path):

@@ -15,19 +15,7 @@ from rich.table import Table
 
 from dyconv_pose.datasets import rules
 from dyconv_pose.datasets.annotations import ABSENT, PRESENT, AnnotationTable, Finding, findings_of, number_rows
-from dyconv_pose.datasets.check import (
-    SPLITS,
-    coco_metrics,
-    dataset_errors,
-    is_upright,
-    keypoint_names,
-    needed_images,
-    paths_of,
-    require_files,
-    split_datasets,
-)
-from dyconv_pose.datasets.image_sizes import size_findings
-from dyconv_pose.datasets.result_rules import check_detections
+from dyconv_pose.datasets.check import SPLITS, Part, dataset_errors, keypoint_names, parts_to_check
 from dyconv_pose.files import read_json
 
 from .image_check import decoding_findings
@@ -61,30 +49,23 @@ def check_config(
         FileNotFoundError: A file or folder is missing.
         ValueError: The config names a dataset or metadata that does not exist.
     """
-    require_files(config, splits)
-    findings, seen = [], set()
-    for split, dataset in split_datasets(config, splits):
-        key = repr((paths_of(dataset), coco_metrics(config, split), is_upright(config, split)))
-        if key not in seen:
-            seen.add(key)
-            found = _check(config, split, dataset, decode_images, on_progress)
-            findings += [replace(one, split=split) for one in found]
+    findings = []
+    for part in parts_to_check(config, splits):
+        findings += [replace(one, split=part.split) for one in _check(part, decode_images, on_progress)]
     return findings
 
 
-def _check(
-    config: Config, split: str, dataset: Config, decode: bool, on_progress: Callable[[str, int], None] | None
-) -> list[Finding]:
-    table, findings = dataset_errors(config, split, dataset)
+def _check(part: Part, decode: bool, on_progress: Callable[[str, int], None] | None) -> list[Finding]:
+    table, findings = dataset_errors(part)
     if table is None:
         return findings
-    annotations, folders, detections = paths_of(dataset)
-    of_file = annotation_warnings(table, keypoint_names(dataset), bool(coco_metrics(config, split)))
+    annotations, folders, detections = part.paths
+    of_file = annotation_warnings(table, keypoint_names(part.dataset), bool(part.coco_metrics()))
     if folders:
-        missing = rules.missing_images(table, folders[0], ~needed_images(dataset, table))
+        missing = rules.missing_images(table, folders[0], ~part.needed_images(table))
         of_file += [replace(found, severity='warning') for found in missing]
         if not any(found.rule == 'image-size' for found in findings):
-            of_file += size_findings(table, folders[0], range(len(table.file_names)), is_upright(config, split))
+            of_file += rules.size_findings(table, folders[0], range(len(table.file_names)), part.is_upright)
         if decode:
             of_file += decoding_findings(folders[0], table, on_progress and partial(on_progress, str(folders[0])))
     findings += [replace(found, file=str(annotations)) for found in of_file]
@@ -124,7 +105,7 @@ def _area_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 
 def _outside_warnings(table: AnnotationTable) -> Iterator[tuple]:
-    beyond = rules.points_beyond(table)
+    beyond = table.points_beyond()
     far = (beyond > rules.FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
     if far.sum() <= 0.5 * table.labelled.sum():
         outside = (beyond > TOLERANCE).any(axis=(1, 2))
@@ -158,7 +139,7 @@ def _category_warnings(table: AnnotationTable, names: Sequence[str], is_scored: 
 def _scored_warnings(table: AnnotationTable) -> Iterator[tuple]:
     message = 'annotation has the id 0, whose match COCOeval takes for none: number them from 1'
     yield 'id-zero', message, table.ids[table.ids == 0]
-    usable, area = rules.usable_persons(table), table.numbers['area']
+    usable, area = table.usable_persons(), table.numbers['area']
     for name, smallest, largest in AREA_RANGES if usable.any() else ():
         if not (usable & (area >= smallest) & (area <= largest)).any():  # COCOeval takes both ends of a range
             extent = f'{smallest} to {largest:.0f}' if largest < 1e10 else f'{smallest} or more'
@@ -168,7 +149,7 @@ def _scored_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 def detection_warnings(path: Path, table: AnnotationTable) -> list[Finding]:
     """What is tolerated in detector boxes and is seldom meant; nothing where they have errors."""
-    if check_detections(path, table):
+    if rules.check_detections(path, table):
         return []
     content = read_json(path, 'detections')
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == rules.PERSON_CATEGORY])

@@ -14,7 +14,7 @@ CENTRE, SIZE, OFFSET = (
 STRIDE = 4  # pixels of a cell
 
 
-def export_detector(graph: Graph, size: int = 384, persons: int = 20) -> onnx.ModelProto:
+def export_detector(graph: Graph, size: int = 384, persons: int = 20, storage: str = 'int8') -> onnx.ModelProto:
     """Makes the detector.
 
     It takes one square image (1, 3, size, size) with values 0 to 255, blue first, and puts out ``persons`` detections
@@ -24,6 +24,7 @@ def export_detector(graph: Graph, size: int = 384, persons: int = 20) -> onnx.Mo
         graph: MoveNet MultiPose.
         size: Side of the input, a multiple of 32.
         persons: Detections in the output.
+        storage: How kernels are stored, ``'float16'``, which changes none of them, or ``'int8'``.
 
     Raises:
         ValueError: The size is no multiple of 32, or the graph is another model.
@@ -31,7 +32,7 @@ def export_detector(graph: Graph, size: int = 384, persons: int = 20) -> onnx.Mo
     if size < 32 or size % 32:
         raise ValueError(f'The size of the input must be a multiple of 32, got {size}.')
     cells = size // STRIDE
-    w = OnnxWriter(graph)
+    w = OnnxWriter(graph, storage)
     rgb = w.node('Gather', ['image', w.constant(np.array([2, 1, 0]))], axis=1)
     scaled = w.node('Mul', [rgb, w.constant(np.float32(1 / 127.5))])
     given = {INPUT: w.node('Sub', [scaled, w.constant(np.float32(1))])}

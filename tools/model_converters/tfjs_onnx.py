@@ -1,7 +1,7 @@
 """The convolutions of a TensorFlow.js graph model as nodes of an ONNX graph, (B, C, H, W) in place of (B, H, W, C).
 
-Kernels stay in the float16 in which TensorFlow.js models store them, so that a file is half the size and no weight
-changes; runtimes widen them when they load it.
+Kernels stay in the float16 in which TensorFlow.js models store them, so that no weight changes, or become int8 with a
+scale for each output channel; runtimes widen them when they load the file.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,11 @@ class OnnxWriter:
 
     Args:
         graph: The TensorFlow.js model that :meth:`copy` takes nodes from.
+        storage: How kernels are stored, ``'float16'`` or ``'int8'``.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, storage: str = 'float16') -> None:
+        self.graph, self.storage = graph, storage
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.known: set[str] = set()
@@ -75,7 +76,8 @@ class OnnxWriter:
     def _conv(self, node: dict, x: str, sources: Sequence[str]) -> None:
         name, weight = node['name'], conv_weight(node, self.graph.weight(sources[1])).numpy()
         fused = attribute(node, 'fused_ops') or []
-        inputs = [x, self._half(weight, name + '/kernel')]
+        store = self._bytes if self.storage == 'int8' else self._half
+        inputs = [x, store(weight, name + '/kernel')]
         if 'BiasAdd' in fused:
             inputs.append(self._half(self.graph.weight(sources[2]).numpy(), name + '/bias'))
         last = fused[-1] if fused else ''
@@ -99,6 +101,13 @@ class OnnxWriter:
         if not np.array_equal(half.astype(np.float32), value):
             return self.constant(value, name)
         return self.node('Cast', [self.constant(half, name + '_half')], name, to=TensorProto.FLOAT)
+
+    def _bytes(self, kernel: np.ndarray, name: str) -> str:
+        """A constant (C_out, ...) stored in int8 with a scale for each output channel, and used in float32."""
+        scale = np.abs(kernel).max(axis=(1, 2, 3), keepdims=True).clip(min=1e-12) / np.float32(127)
+        whole = self.constant((kernel / scale).round().astype(np.int8), name + '_bytes')
+        wide = self.node('Cast', [whole], name + '_wide', to=TensorProto.FLOAT)
+        return self.node('Mul', [wide, self.constant(scale, name + '_scale')], name)
 
     def model(self, inputs: dict[str, Sequence], outputs: dict[str, Sequence], **metadata: str) -> onnx.ModelProto:
         """The whole model, checked.

@@ -11,12 +11,17 @@ from .fill import markdown_table
 
 #: Where configs are, from the project's folder.
 COCO_FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap/coco')
+FAMILY_FOLDER = COCO_FOLDER / 'family'
+RTMPOSE_FOLDER = Path('configs/body_2d_keypoint/rtmpose/coco')
 SYNTHETIC_FOLDER = COCO_FOLDER.parent / 'synthetic'
 IMAGENET_FOLDER = Path('configs/classification/imagenet')
-POSE_FOLDERS = (COCO_FOLDER, COCO_FOLDER / 'ablations', SYNTHETIC_FOLDER)
+POSE_FOLDERS = (COCO_FOLDER, COCO_FOLDER / 'ablations', FAMILY_FOLDER, RTMPOSE_FOLDER, SYNTHETIC_FOLDER)
 
 #: The experiment on which the ablations are based, without what all experiments on COCO have in their names.
 ABLATION_BASE, TAIL = 'td-hm_dy-mobilenetv2-x0.5-bneck', '_8xb64-210e_coco-256x192'
+
+#: The operators of the family, as the names of their configs end.
+_OPERATORS = ('condconv', 'odconv', 'dcd', 'kernelwarehouse')
 
 _COSTS = ('params', 'backbone', 'head', 'MAdds', 'backbone', 'head')
 _PERSONS, _EPOCHS, _BATCH = 149_813, 210, 64  # COCO's persons with labelled keypoints; the paper's schedule
@@ -71,6 +76,21 @@ def ablations(root: Path) -> str:
         rows.append([_link(folder, config, f'`{name}`'), what, *_costs(root, folder, config)])
         rows[-1] += [stated[0] if stated else '', _score(root, config)]
     return markdown_table(['config', 'what differs', *_COSTS, 'AP (paper)', 'our AP'], rows, left=2)
+
+
+def family(root: Path) -> str:
+    """Type B MobileNetV2 with each operator, and RTMPose-t."""
+    rows = []
+    for width in ('-x0.5', ''):
+        base = f'mobilenetv2{width}-bneck'
+        configs = [(COCO_FOLDER, f'td-hm_{prefix}{base}{TAIL}') for prefix in ('', 'dy-')]
+        configs += [(FAMILY_FOLDER, f'td-hm_dy-{base}-{operator}{TAIL}') for operator in _OPERATORS]
+        rows += [
+            [_link(folder, name, name.removesuffix(TAIL)), *_costs(root, folder, name)] for folder, name in configs
+        ]
+    for name in (f'{prefix}rtmpose-t_8xb256-420e_coco-256x192' for prefix in ('', 'dy-')):
+        rows.append([_link(RTMPOSE_FOLDER, name, name.partition('_')[0]), *_costs(root, RTMPOSE_FOLDER, name)])
+    return markdown_table(['config', *_COSTS], rows)
 
 
 def summary(root: Path) -> str:
@@ -182,6 +202,7 @@ TABLES = {
     for function in (
         keypoint_networks,
         ablations,
+        family,
         summary,
         classification_networks,
         coco_training,

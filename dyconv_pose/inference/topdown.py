@@ -1,14 +1,18 @@
-"""From a person's box to the network's input, and from heatmaps to keypoints, as MMPose does both.
+"""From a person's box to keypoints as MMPose does it: crop, network, decoding; :class:`HeatmapModel` is the whole.
 
-The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap codec and the flip test.
+The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap and SimCCLabel codecs and
+the flip test.
 Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
+
+from .results import KeypointSet
 
 #: OpenCV's warp addresses the source with 16-bit numbers.
 _LONGEST_SOURCE_SIDE = 32766
@@ -26,14 +30,45 @@ class TopdownSpec:
     flip_test: bool = True  # whether heatmaps are averaged with those of the mirror image
     shift_heatmap: bool = True  # whether the mirrored heatmaps are moved one pixel for it
     blur_kernel_size: int | None = None  # of unbiased decoding, see decode()
+    simcc_size_wh: tuple[int, int] | None = None  # lengths of the vectors of a SimCC network, which has no heatmaps
+
+
+class HeatmapModel:
+    """A network with its preprocessing and decoding, those of MMPose's MSRAHeatmap and SimCCLabel codecs.
+
+    ``network`` maps (B, 3, H, W) float32, in any runtime, to heatmaps (B, K, h, w) float32 or, where the spec has a
+    ``simcc_size_wh``, to the vectors of x and y, one after the other, (B, K, w + h).
+    """
+
+    def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
+        self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
+
+    def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
+        """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.
+
+        Returns N samples for :meth:`estimate`, and their regions (N, 4) float32: centre x and y, width and height.
+        """
+        size = self.spec.input_size_wh
+        regions = regions_of_boxes(boxes_xyxy, size, self.spec.padding)
+        return [(crop(pixels, region, size), region) for region in regions], regions
+
+    def estimate(self, samples: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Gives the keypoints (B, K, 2) in pixels of the images, scores (B, K) and heatmaps, if any, of samples."""
+        crops, regions = map(np.stack, zip(*samples, strict=True))
+        batch, indices, size = normalize(crops, self.spec), self.keypoint_set.flip_indices, self.spec.simcc_size_wh
+        heatmaps = self.network(batch)
+        flipped = self.network(np.ascontiguousarray(batch[..., ::-1])) if self.spec.flip_test else None
+        if size is not None:
+            keypoints, scores = decode_simcc(heatmaps, flipped, indices, size[0])
+            return to_image(keypoints, size, regions), scores, None
+        if flipped is not None:
+            heatmaps = average_with_flipped(heatmaps, flipped, indices, self.spec.shift_heatmap)
+        keypoints, scores = decode(heatmaps, self.spec.blur_kernel_size)
+        return to_image(keypoints, heatmaps.shape[:1:-1], regions), scores, heatmaps
 
 
 def regions_of_boxes(boxes_xyxy: np.ndarray, input_size_wh: tuple[int, int], padding: float = 1.25) -> np.ndarray:
-    """What the network sees for boxes (N, 4): padded, of the input's aspect ratio.
-
-    Returns:
-        (N, 4) float32: centre x, centre y, width, height in pixels.
-    """
+    """What the network sees for boxes (N, 4), padded to the input's aspect: (N, 4) float32, centre, width, height."""
     boxes = np.asarray(boxes_xyxy, dtype=np.float32).reshape(-1, 4)
     center = (boxes[:, :2] + boxes[:, 2:]) * np.float32(0.5)
     width, height = ((boxes[:, 2:] - boxes[:, :2]) * np.float32(padding)).T
@@ -87,10 +122,7 @@ def normalize(crops: np.ndarray, spec: TopdownSpec) -> np.ndarray:
 def average_with_flipped(
     heatmaps: np.ndarray, flipped: np.ndarray, flip_indices: Sequence[int], shift: bool
 ) -> np.ndarray:
-    """Averages heatmaps (B, K, h, w) float32 with those of the mirrored input, by each keypoint's mirror image.
-
-    With ``shift`` the mirrored heatmaps move one column to the right, which aligns them with the others.
-    """
+    """Averages heatmaps (B, K, h, w) with those of the mirrored input; ``shift`` moves these a column to the right."""
     back = flipped[:, list(flip_indices), :, ::-1]
     if shift:
         back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
@@ -98,53 +130,42 @@ def average_with_flipped(
 
 
 def decode(heatmaps: np.ndarray, blur_kernel_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Finds each heatmap's maximum and refines it to a part of a pixel; (-1, -1) where no value is positive.
+    """Finds the maxima of heatmaps (B, K, h, w) float32, to a part of a pixel; (-1, -1) where no value is positive.
 
-    Args:
-        heatmaps: (B, K, h, w) float32.
-        blur_kernel_size: ``None`` moves each maximum a quarter of a pixel towards the higher neighbour. A number
-            moves it to the maximum of a Gaussian through its surroundings, after a blur of this size (DARK, Zhang et
-            al., CVPR 2020), which suits unbiased targets.
-
-    Returns:
-        Keypoints (B, K, 2) float32, x and y in heatmap pixels, and scores (B, K) float32, the maxima.
+    Each moves a quarter of a pixel towards the higher neighbour; with a ``blur_kernel_size`` to the maximum of a
+    Gaussian through its surroundings after a blur (DARK, Zhang et al., CVPR 2020), which suits unbiased targets.
+    Returns keypoints (B, K, 2) float32, x and y in heatmap pixels, and scores (B, K) float32, the maxima.
     """
     batch, count, height, width = heatmaps.shape
-    flat = heatmaps.reshape(batch * count, height * width)
-    index = flat.argmax(axis=1)
-    scores = flat[np.arange(len(flat)), index]
-    found = scores > 0
-    y, x = np.divmod(index, width)
-    keypoints = np.stack([x, y], axis=1).astype(np.float32)
-    keypoints[~found] = -1
-    if blur_kernel_size is None:
-        keypoints += _quarter_offsets(flat, index, found, width)
-    else:
-        inside = np.flatnonzero(found & (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2))
-        maps = heatmaps.reshape(-1, height, width)[inside]
-        keypoints[inside] += _gaussian_offsets(maps, x[inside], y[inside], blur_kernel_size)
+    maps = heatmaps.reshape(batch * count, height, width)
+    y, x = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), width)
+    scores = maps[np.arange(len(maps)), y, x]
+    found, offsets = scores > 0, _quarter_offsets
+    keypoints = np.where(found[:, None], np.stack([x, y], axis=1), -1).astype(np.float32)
+    if blur_kernel_size is not None:
+        found &= (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+        offsets = partial(_gaussian_offsets, blur_kernel_size=blur_kernel_size)
+    if found.any():
+        keypoints[found] += offsets(maps[found], x[found], y[found])
     return keypoints.reshape(batch, count, 2), scores.reshape(batch, count)
 
 
-def _quarter_offsets(flat: np.ndarray, index: np.ndarray, found: np.ndarray, width: int) -> np.ndarray:
-    """A quarter of a pixel towards the higher neighbour, for N flat heatmaps (N, h * w); returns (N, 2)."""
-    row, height = np.arange(len(flat)), flat.shape[1] // width
-    y, x = np.divmod(index, width)
+def _quarter_offsets(maps: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A quarter of a pixel from (x, y) towards the higher neighbour, in N heatmaps (N, h, w); returns (N, 2)."""
+    (_, height, width), row = maps.shape, np.arange(len(maps))
 
-    def slope_sign(step: int, inside: np.ndarray) -> np.ndarray:
-        after, before = np.where(inside, index + step, 0), np.where(inside, index - step, 0)
-        return np.sign(flat[row, after] - flat[row, before])
+    def slope_sign(right: int, down: int) -> np.ndarray:
+        after = maps[row, np.minimum(y + down, height - 1), np.minimum(x + right, width - 1)]
+        return np.sign(after - maps[row, np.maximum(y - down, 0), np.maximum(x - right, 0)])
 
     # The bounds are MMPose's, its asymmetry included: row and column 0 and 1 differ from the last ones.
-    dx = slope_sign(1, found & (x > 1) & (x < width - 1) & (y > 0))
-    dy = slope_sign(width, found & (y > 1) & (y < height - 1) & (x > 0))
-    return np.float32(0.25) * np.stack([dx, dy], axis=1).astype(np.float32)
+    dx = slope_sign(1, 0) * ((x > 1) & (x < width - 1) & (y > 0))
+    dy = slope_sign(0, 1) * ((y > 1) & (y < height - 1) & (x > 0))
+    return np.float32(0.25) * np.stack([dx, dy], axis=1)
 
 
 def _gaussian_offsets(maps: np.ndarray, x: np.ndarray, y: np.ndarray, blur_kernel_size: int) -> np.ndarray:
     """One Newton step on the logarithm of N blurred heatmaps (N, h, w) from (x, y); returns (N, 2)."""
-    if not len(maps):
-        return np.zeros((0, 2), np.float32)
     size = (blur_kernel_size, blur_kernel_size)
     blurred = np.stack([cv2.GaussianBlur(one, size, 0, borderType=cv2.BORDER_CONSTANT) for one in maps])
     # The blur lowers the maximum; scaled back, the floor below means what it did before.
@@ -161,6 +182,25 @@ def _gaussian_offsets(maps: np.ndarray, x: np.ndarray, y: np.ndarray, blur_kerne
     determinant = dxx * dyy - dxy**2
     divisor = np.where(determinant == 0, np.inf, determinant)  # flat surroundings: no step
     return np.stack([(dxy * dy - dyy * dx) / divisor, (dxy * dx - dxx * dy) / divisor], axis=1).astype(np.float32)
+
+
+def decode_simcc(
+    vectors: np.ndarray, flipped: np.ndarray | None, flip_indices: Sequence[int], width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the maximum of each SimCC vector; (-1, -1) where no value is positive.
+
+    The vectors (B, K, w + h) float32 are that of x, ``width`` long, and then that of y; they are averaged with those of
+    the mirrored input, if any. Returns keypoints (B, K, 2) float32, x and y in elements of the vectors, and scores
+    (B, K) float32, the smaller maxima.
+    """
+    x, y = vectors[..., :width], vectors[..., width:]
+    if flipped is not None:
+        back = flipped[:, list(flip_indices)]
+        x, y = (x + back[..., :width][..., ::-1]) * np.float32(0.5), (y + back[..., width:]) * np.float32(0.5)
+    scores = np.minimum(x.max(axis=2), y.max(axis=2))
+    keypoints = np.stack([x.argmax(axis=2), y.argmax(axis=2)], axis=2).astype(np.float32)
+    keypoints[scores <= 0] = -1
+    return keypoints, scores
 
 
 def to_image(keypoints: np.ndarray, heatmap_size_wh: tuple[int, int], regions: np.ndarray) -> np.ndarray:
