@@ -1,7 +1,5 @@
 """The contract of dynamic convolutions: what every operator shares, and what each one says for itself.
 
-Whatever deals with dynamic layers from outside knows :class:`DynamicConv2d` alone.
-
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 

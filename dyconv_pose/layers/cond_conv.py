@@ -3,8 +3,6 @@
 It differs from the paper of this project in the attention alone::
 
     pi(x)  = sigmoid(FC(average pool(x)))       K numbers between zero and one, whose sum is free
-
-Shape letters: B batch, K kernels, C_in channels, H and W height and width.
 """
 
 import torch

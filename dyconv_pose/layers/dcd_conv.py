@@ -64,7 +64,6 @@ class DCDConv2d(DynamicConv2d):
     exact: the residual begins at zero, and the scales at one.
 
     Args:
-        *arguments: ``nn.Conv2d``'s; W is a bank of one.
         squeeze: By what the attention's hidden layer is narrower than its input or Phi; 16 in the authors' training.
     """
 
@@ -121,9 +120,8 @@ class DCDConv2d(DynamicConv2d):
         rows, columns = (k // 2 for k in self.kernel_size)
         residual = F.pad(residual[:, :, :, None, None], (columns, columns, rows, rows))
         bias = (through * t1).sum(dim=2) + (expand * t2).sum(dim=1)
-        return scale[:, :, None, None, None] * self.weight + residual, bias if self.bias is None else bias + self.bias[
-            0
-        ]
+        weight = scale[:, :, None, None, None] * self.weight + residual
+        return weight, bias if self.bias is None else bias + self.bias[0]
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'DCDConv2d':
         """A copy that computes ``scale * y + shift``."""

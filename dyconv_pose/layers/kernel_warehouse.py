@@ -60,7 +60,6 @@ class KernelWarehouse2d(DynamicConv2d):
     normalisation is folded: layers share their cells and cannot scale their own.
 
     Args:
-        *arguments: ``nn.Conv2d``'s.
         budget: b, a whole number or one over a whole number.
         warehouses: Which layers share their cells: mappings with ``layers``, patterns over names, and, where they are
             to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that matches counts. Other layers share with

@@ -62,7 +62,6 @@ class ODConv2d(DynamicConv2d):
     The softmax stays as it is drawn, which lets the copies part.
 
     Args:
-        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts; 30 in the paper, annealed to 1 within ten epochs.
     """

@@ -2,7 +2,7 @@
 
 The paper's parameter counts say which convolutions are dynamic: all but the stem, MobileNet's last 1x1 convolution,
 the layers of squeeze-and-excitation, and ResNet's shortcut projections. Of all networks ``conv_cfg`` is the dynamic
-layer, by default the paper's, and ``None`` for the static network.
+layer, by default the paper's, and ``None`` for the static network; other arguments are MMPose's.
 """
 
 from functools import wraps
@@ -66,7 +66,6 @@ class DyMobileNetV3(DynamicMixin, MobileNetV3):
     ``arch='small-s16'`` is ``'small'`` without its last stage, for small inputs; its output is (B, 48, H/16, W/16).
 
     Maps (B, 3, H, W) to, by default, one feature map (B, 96, H/32, W/32), or (B, 160, H/32, W/32) for ``arch='big'``.
-    Arguments are those of MMPose's ``MobileNetV3``.
     """
 
     arch_settings: ClassVar[dict] = {**MobileNetV3.arch_settings, 'small-s16': MobileNetV3.arch_settings['small'][:8]}
@@ -79,7 +78,6 @@ class DyResNet(DynamicMixin, ResNet):
     """ResNet whose residual blocks are dynamic, shortcut projections excepted; with a depth of 10 besides.
 
     Maps (B, 3, H, W) to, by default, one feature map (B, C, H/32, W/32), C = 512 up to depth 34 and 2048 from 50 on.
-    Arguments are those of MMPose's ``ResNet``.
     """
 
     arch_settings: ClassVar[dict] = {10: (BasicBlock, (1, 1, 1, 1)), **ResNet.arch_settings}

@@ -50,8 +50,7 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
             raise ValueError(f'stage_out_channels and stage_hidden_channels need one entry per stage, got {lengths}.')
         if kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}: the paper uses 5.')
-        # HeatmapHead hands these two sequences to the factory below, one entry per stage.
-        sizes = [(kernel_size, hidden) for hidden in stage_hidden_channels]
+        sizes = [(kernel_size, hidden) for hidden in stage_hidden_channels]  # for the factory below
         super().__init__(in_channels, out_channels, stage_out_channels, sizes, conv_cfg=conv_cfg, **kwargs)
 
     def _make_deconv_layers(

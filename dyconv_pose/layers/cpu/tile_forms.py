@@ -90,8 +90,7 @@ def depthwise_gradient(grad: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
     """The weight gradient (C, 1, k, k) of one sample's depthwise convolution with dilation 1, in strips of columns.
 
     oneDNN computes it quickly for kernels of up to three columns; for wider ones it takes longer than all the rest of
-    the layer (``static`` in the tables of ``benchmarks/layer_cost.py``). The columns of a kernel don't know of each
-    other, so a wide one is taken as several strips, each over the input (1, C, H, W) moved aside.
+    the layer. So a wide one is taken as several strips, each over the input (1, C, H, W) moved aside.
     """
     channels, (rows, columns), (pad_y, pad_x) = x.shape[1], geometry.kernel_shape[2:], geometry.padding
     x = F.pad(x, (pad_x, pad_x, pad_y, pad_y + 1)).contiguous(memory_format=torch.channels_last)

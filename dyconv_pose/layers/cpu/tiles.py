@@ -4,8 +4,6 @@ A batch has B kernels where a static layer has one. Made all at once they fill m
 far from the processor; for the last layers of a ResNet that takes longer than the convolution. Here only a tile of
 them, some samples' or some output channels', exists at a time: mixed, used, and overwritten by the next. The backward
 pass mixes them again. Either pass is one operator of PyTorch, so ``torch.compile`` takes it whole.
-
-Shape letters are those of :mod:`~dyconv_pose.layers.forms`.
 """
 
 from dataclasses import replace
