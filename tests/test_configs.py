@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmpose.registry import DATASETS, MODELS
 from mmpose.testing import get_packed_inputs
 
-from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.engine.attention import set_temperature
 from dyconv_pose.layers import dynamic_layers
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from dyconv_pose.apis import load_config, train
 from dyconv_pose.apis.config import use_ground_truth_boxes
 from dyconv_pose.apis.estimator import load_model
 from dyconv_pose.deploy.runtime import open_session
-from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.engine.attention import set_temperature
 from dyconv_pose.layers import dynamic_layers
 
 COCO = ROOT / 'configs/body_2d_keypoint/topdown_heatmap/coco'

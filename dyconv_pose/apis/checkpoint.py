@@ -115,10 +115,8 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
     """A ``with`` block in which MMEngine reads checkpoints by :func:`read_checkpoint`, and nobody unpickles in full.
 
     MMEngine reads them for ``--resume``, ``load_from`` and every ``init_cfg``, downloads too, and unpickles in full by
-    itself where weights-only reading fails; ``trust`` lets it. ``known`` has checkpoints that were read, by path.
-
-    Raises:
-        ValueError: A checkpoint needs more than weights-only unpickling, or fits nowhere.
+    itself where weights-only reading fails; ``trust`` lets it. ``known`` has checkpoints that were read, by path. A
+    ValueError is raised for more than weights, and where nothing fits, after which MMEngine trains on with a warning.
     """
 
     def load_from_local(filename: str, map_location: object = None) -> dict:  # MMEngine's log says "local" after it
@@ -128,7 +126,15 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
         return load(*args, **kwargs | ({} if trust else {'weights_only': True}))
 
     def load_some(module: nn.Module, weights: dict, *args: object, **kwargs: object) -> None:
-        _require_one_fit(module, weights)
+        own = {name: value.shape for name, value in module.state_dict().items()}
+        static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
+        if not any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):
+            theirs, ours = (next(iter(part), 'nothing') for part in (weights, own))
+            raise ValueError(
+                f'None of the {len(weights)} weights of a checkpoint of the config (load_from, init_cfg) fits the '
+                f'{type(module).__name__}: they are named such as {theirs} there and {ours} here; load_from takes a '
+                "whole model, and backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...) a backbone."
+            )
         load_state(module, weights, *args, **kwargs)
 
     load, load_state = torch.load, mmengine_checkpoint.load_state_dict
@@ -143,20 +149,6 @@ def weights_only(trust: bool = False, known: dict[str, dict] | None = None) -> I
             if 'is not in the pretrained model' not in str(error):  # MMEngine's words
                 raise
             raise ValueError(f'A prefix of an init_cfg must begin names in its checkpoint: {error}.') from error
-
-
-def _require_one_fit(module: nn.Module, weights: dict) -> None:
-    """Refuses a checkpoint of which nothing fits, after which MMEngine would train on with a warning."""
-    own = {name: value.shape for name, value in module.state_dict().items()}
-    static = {name: shape[1:] for name, shape in own.items() if len(shape) == 5}
-    if any(value.shape in (own.get(name), static.get(name)) for name, value in weights.items()):
-        return
-    names = [next(iter(part), 'nothing') for part in (weights, own)]
-    raise ValueError(
-        f'None of the {len(weights)} weights of a checkpoint of the config (load_from, init_cfg) fits the '
-        f'{type(module).__name__}: they are named such as {names[0]} there and {names[1]} here; load_from takes a '
-        "whole model, and backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...) a backbone."
-    )
 
 
 def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict:

@@ -33,7 +33,7 @@ class MMPoseModel:
 
     def __init__(self, model: nn.Module, config: Config, metainfo: dict) -> None:
         self.model, self.metainfo = model, metainfo
-        self.keypoint_set = keypoint_set_of_metainfo(metainfo)
+        self.keypoint_set, self.score_threshold = keypoint_set_of_metainfo(metainfo), score_threshold(config)
         self.pipeline = Compose(config.test_dataloader.dataset.pipeline)
         try:
             self.prepare(np.zeros((64, 64, 3), dtype=np.uint8), np.array([[0, 0, 64, 64]], dtype=np.float32))
@@ -194,5 +194,13 @@ def topdown_spec(model: nn.Module, config: Config) -> TopdownSpec | None:
         flip_test=bool(test_cfg.get('flip_test', False)),
         shift_heatmap=bool(test_cfg.get('shift_heatmap', False)),
         blur_kernel_size=head.decoder.blur_kernel_size if is_heatmap and head.decoder.unbiased else None,
+        score_threshold=score_threshold(config),
         simcc_size_wh=tuple(int(size * head.simcc_split_ratio) for size in head.input_size) if is_simcc else None,
     )
+
+
+def score_threshold(config: Config) -> float:
+    """The threshold above which keypoints count for a person's score: that of the config's CocoMetric, or MMPose's."""
+    metrics = config.get('test_evaluator') or []
+    metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
+    return next((float(metric['keypoint_score_thr']) for metric in metrics if 'keypoint_score_thr' in metric), 0.2)

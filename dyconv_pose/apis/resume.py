@@ -36,7 +36,7 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
     """
     work_dir, found, wrong = Path(work_dir), [], []
     named = [(re.fullmatch(r'(epoch|iter)_(\d+)', path.stem), path) for path in work_dir.glob('*.pth')]
-    newest_first = sorted([(int(name[2]), name[1], path) for name, path in named if name], reverse=True)
+    newest_first = sorted(((int(name[2]), name[1], path) for name, path in named if name), reverse=True)
     pointer = work_dir / 'last_checkpoint'
     if not newest_first and pointer.is_file():
         path = Path(pointer.read_text(errors='replace').strip())

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 from torch import nn
 
-from dyconv_pose.datasets.check import check_data
+from dyconv_pose.datasets.check import check_data, parts_to_check
 from dyconv_pose.files import reading_once
 from dyconv_pose.layers import dynamic_layers
 from dyconv_pose.models.input_size import check_input_size
@@ -125,10 +125,10 @@ class _Runner(Runner):
 
 
 def _build_runner(config: Config, splits: tuple[str, ...]) -> Runner:
-    """Checks the data of the splits, in the first process alone as others would find the same, and builds the run."""
+    """Checks the data of the splits and builds the run; every process looks for the files, the first one reads them."""
     is_distributed = config.get('launcher', 'none') != 'none'
-    if not is_distributed or not any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES):
-        check_data(config, splits)
+    is_first = not is_distributed or not any(int(os.environ.get(name, 0)) for name in _RANK_VARIABLES)
+    (check_data if is_first else parts_to_check)(config, splits)
     if is_distributed and not torch.cuda.is_available():
         if not torch.distributed.is_initialized():  # the Runner would ask for a GPU
             os.environ.setdefault('MASTER_ADDR', '127.0.0.1')

@@ -81,7 +81,7 @@ def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
     if any(loader for split, loader, _ in sources if split != 'train'):
         hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
         hooks = [hook for hook in hooks if hook and hook.get('type') == 'FurtherValidationHook']
-        sources += [('further validation', hook.dataloader, hook.evaluator) for hook in hooks]
+        sources += [('further validation', hook.get('dataloader'), hook.get('evaluator')) for hook in hooks]
     for split, loader, evaluator in sources:
         waiting = [loader['dataset']] if loader else []
         while waiting:

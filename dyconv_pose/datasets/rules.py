@@ -1,8 +1,7 @@
 """The rules of COCO annotations, detections and results: whatever breaks one stops training, testing or scoring.
 
-An error is what MMPose or the COCO evaluation would fail on or silently get wrong. What they tolerate, as the real COCO
-has it, is a warning of ``tools/dataset_converters/check_dataset.py``. A rule yields its name, what is wrong, and where
-(:func:`~.annotations.findings_of`). Letters: N annotations, I images, K keypoints.
+An error is what MMPose or the COCO evaluation would fail on or silently get wrong; what they tolerate is a warning of
+``check_dataset.py``. A rule yields its name, what is wrong, and where. Letters: N annotations, I images, K keypoints.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +25,7 @@ FAR_SHARE = 0.1
 _DETECTION = {'image_id': int, 'category_id': int, 'bbox': list, 'score': (int, float)}
 _RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int, float)}
 
-#: Values of EXIF's orientation for which width and height change places, and the formats in which OpenCV follows it
-#: (Pillow states the size of a TIFF file upright).
+#: EXIF's orientations that swap width and height, and the formats in which OpenCV follows them (Pillow does in TIFF).
 _TURNED, _FORMATS = (5, 6, 7, 8), ('JPEG', 'MPO', 'PNG', 'WEBP')
 
 
@@ -38,11 +36,7 @@ def check_annotations(
 
     COCO AP (``is_scored``) needs more than training does, with annotated areas (``needs_area``) more still.
     """
-    rules = [
-        *_value_errors(table, is_scored and needs_area),
-        *_place_errors(table),
-        *_name_errors(table, keypoint_names),
-    ]
+    rules = [*_value_errors(table, is_scored and needs_area), *_fit_errors(table, keypoint_names)]
     rules += _category_errors(table) if is_scored or table.categories else ()
     if not table.usable_persons().any():
         result = 'AP would be -1' if is_scored else 'nothing can be learnt'
@@ -58,8 +52,8 @@ def truth_errors(table: AnnotationTable) -> list[Finding]:
 
 def _value_errors(table: AnnotationTable, needs_area: bool) -> Iterator[tuple]:
     num = table.labelled.shape[1]
-    forms = {'keypoints': f'the {num} keypoints of the metadata, {3 * num} numbers x, y, v'}
-    forms['bbox'] = 'x, y, width, height'
+    points = f'the {num} keypoints of the metadata, {3 * num} numbers x, y, v'
+    forms = {'keypoints': points, 'bbox': 'x, y, width, height'}
     for key, state in table.states.items():
         absent = table.ids[state == ABSENT]
         if key in forms and 0 < len(absent) == len(table.ids):
@@ -67,14 +61,12 @@ def _value_errors(table: AnnotationTable, needs_area: bool) -> Iterator[tuple]:
         elif key == 'area' and needs_area:
             message = 'annotations have no "area", which COCO AP needs: add it, or set use_area=False in the CocoMetric'
             yield 'missing-area', message, absent
-        form = forms.get(key, 'one number')
-        message = f'annotations have "{key}" in another form than {form}, finite'
+        message = f'annotations have "{key}" in another form than {forms.get(key, "one number")}, finite'
         yield f'{key}-form', message, table.ids[state == MALFORMED]
     for name, ids in (('annotation', table.ids), ('image', table.image_ids)):
         values, counts = np.unique(ids, return_counts=True)
         yield 'duplicate-id', f'{name} ids occur more than once', values[counts > 1], 'id'
-    message = 'annotations are of images that the file does not list'
-    yield 'unknown-image', message, table.ids[table.image_rows < 0]
+    yield 'unknown-image', 'annotations are of images that the file does not list', table.ids[table.image_rows < 0]
 
 
 def _category_errors(table: AnnotationTable) -> Iterator[tuple]:
@@ -82,7 +74,7 @@ def _category_errors(table: AnnotationTable) -> Iterator[tuple]:
     yield 'category', 'annotations are of a category that the file does not list', lost  # and do not count for AP
 
 
-def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
+def _fit_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
     is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
     yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
     is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
@@ -91,12 +83,9 @@ def _place_errors(table: AnnotationTable) -> Iterator[tuple]:
     if far.sum() > 0.5 * table.labelled.sum():
         message = 'annotations have keypoints outside the image, and most points are: are they pixels of these images?'
         yield 'keypoints-outside', message, table.ids[far.any(axis=1)]
-    _, away, _, _ = box_faults(table.numbers['bbox'], table.sizes_wh)
+    away = box_faults(table.numbers['bbox'], table.sizes_wh)[1]
     yield 'box-outside', 'boxes lie outside their image', table.ids[away]
     yield from box_errors(table.numbers['bbox'], table.sizes_wh, 'boxes', table.ids)
-
-
-def _name_errors(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple]:
     expected = [name.lower() for name in keypoint_names]
     for entry in table.categories:
         given = names_of(entry) if entry['id'] in table.category_ids else []
@@ -116,10 +105,10 @@ def names_of(category: dict) -> list[str]:
 
 
 def box_faults(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Which boxes (N, 4) have a fault, by the sizes (N, 2) of their images, NaN where unknown.
+    """The faults of boxes (N, 4), by the sizes (N, 2) of their images, NaN where unknown.
 
-    Gives (N,) bool: of a negative extent, wholly outside, outside by more than a tenth of the image; and (N, 2) pixels
-    by which boxes of a positive extent reach outside, NaN for others.
+    (N,) bool: a negative extent, wholly outside, outside by more than a tenth of the image; and (N, 2) pixels by which
+    boxes of a positive extent reach outside, NaN for others.
     """
     start, end = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
     is_sized = (boxes_xywh[:, 2:] > 0).all(axis=1)
@@ -200,30 +189,23 @@ def person_category(content: dict) -> int:
 
 def check_detections(path: str | Path, table: AnnotationTable) -> list[Finding]:
     """The errors of a file of detected boxes that MMPose reads, against the annotations of the same images."""
-    sizes = dict(zip(table.image_ids.tolist(), table.image_sizes_wh.tolist(), strict=True))
     try:
         content = read_json(path, 'detections')
     except ValueError as error:
         return [Finding('json', str(error).rstrip('.'))]
-    errors = detection_errors(content, sizes)
+    sizes = dict(zip(table.image_ids.tolist(), table.image_sizes_wh.tolist(), strict=True))
+    errors = detection_errors(content, sizes, lists_all=True)
     used = sorted(set(table.category_ids[table.is_person].tolist()))
     if used not in ([], [PERSON_CATEGORY]):
         message = f'MMPose takes detections for category {PERSON_CATEGORY}, and the annotated persons are of {used}, '
         errors.append(Finding('category', f'{message}which never match: renumber them, or evaluate with --gt-boxes'))
-    if not any(found.rule == 'form' for found in errors):
-        places = [
-            place for place, entry in enumerate(content)
-            if entry['category_id'] == PERSON_CATEGORY and entry['image_id'] not in sizes
-        ]  # fmt: skip
-        message = 'detections are in images that the annotations do not list'
-        errors += findings_of([('unknown-image', message, places, 'position')])
     return errors
 
 
 def detection_errors(
-    content: object, sizes_wh: Mapping[int, Sequence[float]], category_id: int = PERSON_CATEGORY
+    content: object, sizes_wh: Mapping[int, Sequence], category_id: int = PERSON_CATEGORY, lists_all: bool = False
 ) -> list[Finding]:
-    """The errors of detected boxes, by the persons' category and, as far as they are known, the images' sizes by id."""
+    """The errors of detected boxes, by the persons' category and images' sizes by id, of all images or of some."""
     if form := findings_of(entry_errors(content, 'detections', _DETECTION)):
         return form
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == category_id], int)
@@ -237,32 +219,33 @@ def detection_errors(
     sizes = np.array([sizes_wh.get(entry['image_id'], (np.nan, np.nan)) for entry in entries], float)
     has_five = all(len(entry['bbox']) > 4 for entry in entries) and are_corners(boxes, sizes)
     five = f'detections have five numbers as box, as of corners and a score: {BOX_FORM}'
+    lost = places[[lists_all and entry['image_id'] not in sizes_wh for entry in entries]]
     return findings_of([
         ('box-form', 'detections have no four finite numbers as box', places[states != PRESENT], 'position'),
         ('score-form', 'detections have a score that is not finite', places[~scored], 'position'),
         ('box-form', five, places if has_five else (), 'position'),
         *box_errors(boxes, sizes, 'detections', places, 'position'),
+        ('unknown-image', 'detections are in images that the annotations do not list', lost, 'position'),
     ])  # fmt: skip
 
 
 def result_errors(rows: object, table: AnnotationTable) -> list[Finding]:
     """The errors of COCO keypoint results: ``image_id``, ``category_id``, ``keypoints`` and ``score`` of each."""
-    return findings_of(entry_errors(rows, 'results', _RESULT)) or findings_of(_result_errors(rows, table))
-
-
-def _result_errors(rows: list[dict], table: AnnotationTable) -> Iterator[tuple]:
+    if form := findings_of(entry_errors(rows, 'results', _RESULT)):
+        return form
     message = 'results are of other images: were they made with these annotations (infer.py --boxes or --ann-file)?'
     unknown = sorted({row['image_id'] for row in rows} - set(table.image_ids.tolist()))
-    yield 'unknown-image', message, unknown, 'image'
+    rules = [('unknown-image', message, unknown, 'image')]
     used = set(table.category_ids[table.is_person].tolist())
     given = {row['category_id'] for row in rows}
     listed = used | {entry['id'] for entry in table.categories} if used & given else used
     if used and given - listed:
         message = f'results are of category {sorted(given - listed)[:9]}, and the annotated persons of {sorted(used)}'
         places = [place for place, row in enumerate(rows) if row['category_id'] not in listed]
-        yield 'category', f'{message}, so that they would not count: renumber the results', places, 'position'
+        rules.append(('category', f'{message}, so that they would not count: renumber the results', places, 'position'))
     lengths = {'keypoints': 3 * table.labelled.shape[1], 'score': 1}
     for key, length in (lengths | ({'bbox': 4} if any('bbox' in row for row in rows) else {})).items():
         values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
         wrong = np.flatnonzero(number_rows(values, length)[1] != PRESENT)
-        yield f'{key}-form', f'results do not have {length} finite numbers as "{key}"', wrong, 'position'
+        rules.append((f'{key}-form', f'results do not have {length} finite numbers as "{key}"', wrong, 'position'))
+    return findings_of(rules)

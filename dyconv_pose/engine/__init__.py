@@ -4,9 +4,8 @@
 from dyconv_pose import registration  # MMPose, importable
 
 from . import optim
-from .attention_log import AttentionLogHook
+from .attention import AttentionLogHook, TemperatureHook, temperature_at
 from .loops import ResumableEpochLoop, ResumableIterLoop, SafeCheckpointHook
 from .nan_guard import NonFiniteLossHook
 from .speed import ChannelsLastHook, CpuAmpOptimWrapper, KeepMemoryHook
-from .temperature import TemperatureHook, temperature_at
 from .validation import DrawPredictionsHook, FurtherValidationHook, UndefinedScoreHook

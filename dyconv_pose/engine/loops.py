@@ -97,14 +97,14 @@ class EndlessBatches:
     """The batches of one epoch after the other, as MMEngine's loop asks for them."""
 
     def __init__(self, loader: DataLoader) -> None:
-        self.loader, self._batches = loader, None
+        self.loader = loader
+        self.skip_iter(0)
 
     def skip_iter(self, num_iters: int) -> None:
         """Goes to the place after so many batches from the very beginning."""
         self._batches = self._from(num_iters)
 
     def __next__(self) -> object:
-        self._batches = self._batches or self._from(0)
         return next(self._batches)
 
     def _from(self, num_done: int) -> Iterator[object]:

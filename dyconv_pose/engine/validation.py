@@ -37,14 +37,12 @@ class FurtherValidationHook(Hook):
             self.evaluator.dataset_meta = self.dataloader.dataset.metainfo
 
     @torch.no_grad()
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Evaluates; raises a ValueError where metrics of the two datasets have the same name."""
         runner.model.eval()
         for batch in self.dataloader:
             self.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
         found = self.evaluator.evaluate(len(self.dataloader.dataset))
-        if metrics is None:
-            return
         if shared := sorted(found.keys() & metrics.keys()):
             raise ValueError(
                 f'The metrics of two datasets must have different names, and both have {shared}: give the metrics of '
@@ -59,9 +57,9 @@ class FurtherValidationHook(Hook):
 class UndefinedScoreHook(Hook):
     """Logs a line when COCO's evaluation gives -1, which is not a score but stands for "undefined"."""
 
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Logs."""
-        if line := explain_undefined(metrics or {}):
+        if line := explain_undefined(metrics):
             runner.logger.info(line)
 
     after_test_epoch = after_val_epoch

@@ -12,7 +12,7 @@ from dyconv_pose.resources import DEFAULT_NETWORK, NETWORKS, find_weights
 
 from .detectors import Detector, load_detector
 from .images import as_image
-from .results import Boxes, Image, Poses, box_of_keypoints, confidences
+from .results import Boxes, Image, Poses, box_of_keypoints, confidences, person_scores
 from .topdown import HeatmapModel
 
 #: Images wait for a full batch only until they hold so many pixels, so that large ones do not fill the memory.
@@ -109,6 +109,7 @@ class PoseEstimator:
                 scores=scores[start:end],
                 boxes=boxes.xyxy,
                 box_scores=boxes.scores,
+                person_scores=person_scores(scores[start:end], boxes.scores, self.model.score_threshold),
                 regions=np.hstack([regions[:, :2] - half, regions[:, :2] + half]),
                 heatmaps=heatmaps[start:end] if has_heatmaps else None,
             )

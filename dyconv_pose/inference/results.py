@@ -86,6 +86,7 @@ class Poses:
     scores: np.ndarray  # (N, K) float32, the heatmap's value at the keypoint, nominally 0 to 1
     boxes: np.ndarray  # (N, 4) float32, xyxy in pixels
     box_scores: np.ndarray  # (N,) float32, as the detector gave them
+    person_scores: np.ndarray  # (N,) float32, by which persons are ranked, see person_scores()
     regions: np.ndarray = field(repr=False)  # (N, 4) float32 xyxy, what the network saw
     heatmaps: np.ndarray | None = field(default=None, repr=False)  # (N, K, h, w) float32 over the regions, if asked for
 
@@ -95,11 +96,12 @@ class Poses:
     def __getitem__(self, chosen: np.ndarray | Sequence[int] | slice) -> 'Poses':
         return Poses(*(None if part is None else part[chosen] for part in vars(self).values()))
 
-    def person_scores(self, keypoint_threshold: float = 0.2) -> np.ndarray:
-        """(N,) float32: the box's score times the mean score of the confident keypoints, as MMPose ranks persons."""
-        confident = self.scores > keypoint_threshold
-        total = np.where(confident, self.scores, 0).sum(axis=1)
-        return (self.box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
+
+def person_scores(scores: np.ndarray, box_scores: np.ndarray, threshold: float = 0.2) -> np.ndarray:
+    """(N,) float32: the box's score times the mean of the keypoints' scores (N, K) above a threshold, as in MMPose."""
+    confident = scores > threshold
+    total = np.where(confident, scores, 0).sum(axis=1)
+    return (box_scores * total / np.maximum(confident.sum(axis=1), 1)).astype(np.float32)
 
 
 def confidences(scores: np.ndarray) -> np.ndarray:
@@ -130,7 +132,7 @@ def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float =
         return poses
     areas = np.prod(poses.regions[:, 2:] - poses.regions[:, :2], axis=1)
     variances = (2 * np.asarray(sigmas)) ** 2
-    order, kept = np.argsort(-poses.person_scores(), kind='stable'), []
+    order, kept = np.argsort(-poses.person_scores, kind='stable'), []
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(int(best))
@@ -142,7 +144,7 @@ def without_duplicates(poses: Poses, sigmas: Sequence[float], threshold: float =
 
 def coco_results(poses: Poses, image_id: int, category_id: int = 1, **extra: object) -> list[dict]:
     """The persons of one image in COCO's results format, with ``extra`` entries, which evaluators ignore."""
-    rows, scores = [], poses.person_scores().tolist()
+    rows, scores = [], poses.person_scores.tolist()
     flat = np.dstack([poses.keypoints, poses.scores]).reshape(len(poses), 3 * poses.scores.shape[1])
     for keypoints, (left, top, right, bottom), score in zip(flat.tolist(), poses.boxes.tolist(), scores, strict=True):
         row = dict(image_id=image_id, category_id=category_id, keypoints=[round(number, 4) for number in keypoints])

@@ -31,6 +31,7 @@ class TopdownSpec:
     shift_heatmap: bool = True  # whether the mirrored heatmaps are moved one pixel for it
     blur_kernel_size: int | None = None  # of unbiased decoding, see decode()
     simcc_size_wh: tuple[int, int] | None = None  # lengths of the vectors of a SimCC network, which has no heatmaps
+    score_threshold: float = 0.2  # the mean of the keypoints' scores above it is the person's score
 
 
 class HeatmapModel:
@@ -42,6 +43,7 @@ class HeatmapModel:
 
     def __init__(self, network: Callable, spec: TopdownSpec, keypoint_set: KeypointSet) -> None:
         self.network, self.spec, self.keypoint_set = network, spec, keypoint_set
+        self.score_threshold = spec.score_threshold
 
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[tuple], np.ndarray]:
         """Crops the persons (N, 4) out of an image (height, width, 3) uint8, blue first.

@@ -8,7 +8,7 @@ import torch
 from tiny_coco import tiny_config, write_coco
 
 from dyconv_pose.apis import train
-from dyconv_pose.engine.attention_log import AttentionLogHook, normalised_entropy
+from dyconv_pose.engine.attention import AttentionLogHook, normalised_entropy
 from dyconv_pose.layers import dynamic_layers
 
 pytestmark = pytest.mark.filterwarnings('ignore')

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dyconv_pose.engine import temperature_at
-from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.engine.attention import set_temperature
 from dyconv_pose.layers import DyConv2d, KernelAttention
 
 

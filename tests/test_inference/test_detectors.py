@@ -87,7 +87,7 @@ def poses_at(points, scores, size=100.0):
     count = len(points)
     boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
     all_scores = np.repeat(np.float32(scores)[:, None], 17, axis=1)
-    return Poses(keypoints, all_scores, boxes, np.ones(count, np.float32), boxes)
+    return Poses(keypoints, all_scores, boxes, np.ones(count, np.float32), all_scores[:, 0], boxes)
 
 
 def test_duplicates_are_those_of_mmposes_nms():
@@ -99,7 +99,7 @@ def test_duplicates_are_those_of_mmposes_nms():
     sizes = poses.regions[:, 2:] - poses.regions[:, :2]
     persons = [
         dict(keypoints=np.column_stack([one, score]), score=total, area=size.prod())
-        for one, score, total, size in zip(poses.keypoints, poses.scores, poses.person_scores(), sizes, strict=True)
+        for one, score, total, size in zip(poses.keypoints, poses.scores, poses.person_scores, sizes, strict=True)
     ]
     kept = oks_nms(persons, 0.9, sigmas=sigmas)
     assert 3 < len(kept) < 28

@@ -12,8 +12,7 @@ from torch import nn
 from dyconv_pose.deploy import to_deploy
 from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d
 from dyconv_pose.deploy.storage import store_weights
-from dyconv_pose.engine.attention_log import AttentionLogHook
-from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.engine.attention import AttentionLogHook, set_temperature
 from dyconv_pose.layers import CondConv2d, DyConv2d, aggregate, dynamic_layers
 
 

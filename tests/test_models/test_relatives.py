@@ -10,8 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dyconv_pose.deploy import to_deploy
 from dyconv_pose.deploy.fold import PURPOSES
-from dyconv_pose.engine.attention_log import AttentionLogHook
-from dyconv_pose.engine.temperature import set_temperature
+from dyconv_pose.engine.attention import AttentionLogHook, set_temperature
 from dyconv_pose.layers import DCDConv2d, ODConv2d, dynamic_layers, make_dynamic
 
 CONV_CFGS = [

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dyconv_pose.engine.attention_log import normalised_entropy
+from dyconv_pose.engine.attention import normalised_entropy
 from dyconv_pose.layers import DynamicConv2d
 
 #: A kernel is dead whose largest share in any image is below this part of an equal share, 1 / K.

@@ -1,0 +1,122 @@
+"""Scores MoveNet itself, decoded its own way, on the persons that the networks for photographs are scored on.
+
+    python benchmarks/movenet_itself.py MODELS/movenet-thunder.json --size 256 --out thunder.json
+
+Each person is cut out as a square of 1.25 times the longer side of the box, as single-person models are used: of the
+annotated boxes, or with ``--boxes`` of those in a results file of ``tools/infer.py``. There is no flip test. A person's
+score is the mean of the keypoint scores. The milliseconds are those of the network in ONNX Runtime, for one crop.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+
+ROOT = 'StatefulPartitionedCall/'
+BRANCHES = tuple(
+    f'{ROOT}{name}/BiasAdd'
+    for name in ('kpt_heatmap_0/conv2d_5', 'center_0/conv2d_4', 'kpt_regress_0/conv2d_6', 'kpt_offset_0/conv2d_7')
+)
+#: By how much, in cells, a keypoint's score falls with the distance from where the centre expects it.
+SOFTNESS = 1.8
+
+
+def load(path: str, size: int, threads: int) -> 'onnxruntime.InferenceSession':  # noqa: F821
+    """A session that maps crops (1, 3, size, size), -1 to 1, red first, to the four branches (1, C, H, W)."""
+    import onnxruntime
+    from model_converters.tfjs import read_graph
+    from model_converters.tfjs_onnx import OnnxWriter
+
+    writer = OnnxWriter(read_graph(path))
+    cells, channels = size // 4, (17, 1, 34, 34)
+    names = [writer.copy(name, {ROOT + 'sub_1': 'image'}) for name in BRANCHES]
+    outputs = {name: [1, count, cells, cells] for name, count in zip(names, channels, strict=True)}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    model = writer.model({'image': [1, 3, size, size]}, outputs).SerializeToString()
+    return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+
+
+def decode(branches: 'list[np.ndarray]', weight: 'np.ndarray') -> 'np.ndarray':  # noqa: F821
+    """The keypoints (17, 3) of a crop: x and y as shares of its side, and score.
+
+    Args:
+        branches: Heatmaps, centre, regression and offsets, (1, C, H, W) each.
+        weight: By which the centre's heatmap is multiplied, (H, W).
+    """
+    import numpy as np
+
+    heat, centre = (1 / (1 + np.exp(-branch[0].astype(np.float64))) for branch in branches[:2])
+    regression, offset = (branch[0].reshape(17, 2, *weight.shape) for branch in branches[2:])  # y first
+    row, column = np.unravel_index((centre[0] * weight).argmax(), weight.shape)
+    expected = regression[:, :, row, column] + np.array([row, column])
+    rows, columns = np.indices(weight.shape)
+    distance = np.hypot(rows - expected[:, :1, None], columns - expected[:, 1:, None])  # (17, H, W)
+    y, x = np.unravel_index((heat / (distance + SOFTNESS)).reshape(17, -1).argmax(axis=1), weight.shape)
+    keypoint = np.arange(17)
+    shift = offset[keypoint, :, y, x]
+    found = np.stack([x + shift[:, 1], y + shift[:, 0], heat[keypoint, y, x] * len(weight)], axis=1)
+    return found / len(weight)
+
+
+def main() -> None:
+    """Reads the command line, predicts, scores and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', help='the .json file of MoveNet Lightning or Thunder')
+    parser.add_argument('--size', type=int, required=True, help='192 for Lightning, 256 for Thunder')
+    parser.add_argument('--boxes', type=Path, help='a results file whose boxes are taken')
+    parser.add_argument('--data', type=Path, default=Path('data/photographs/real_people'))
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--out', type=Path, required=True, help='the JSON file to write')
+    args = parser.parse_args()
+    import cv2
+    import numpy as np
+    from model_converters.tfjs import read_graph
+    from results_evaluation import ResultsEvaluation
+
+    annotations = args.data / 'annotations/person_keypoints_val2017.json'
+    truth = json.loads(annotations.read_text())
+    persons = (
+        json.loads(args.boxes.read_text()) if args.boxes else [a for a in truth['annotations'] if a['num_keypoints']]
+    )
+    names = {image['id']: image['file_name'] for image in truth['images']}
+    session = load(args.model, args.size, args.threads)
+    weight = read_graph(args.model).weight(f'ConstantFolding/{ROOT}truediv_2_recip').numpy()[..., 0]
+    rows, seconds = [], []
+    for person in persons:
+        left, top, width, height = person['bbox']
+        side = 1.25 * max(width, height)
+        corner = np.array([left + width / 2 - side / 2, top + height / 2 - side / 2])
+        scale = args.size / side
+        matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+        image = cv2.imread(str(args.data / 'val2017' / names[person['image_id']]))
+        crop = cv2.warpAffine(image, matrix, (args.size, args.size))[..., ::-1].transpose(2, 0, 1)[None]
+        start = time.perf_counter()
+        branches = session.run(None, {'image': crop.astype(np.float32) / np.float32(127.5) - 1})
+        seconds.append(time.perf_counter() - start)
+        keypoints = decode(branches, weight)
+        keypoints[:, :2] = keypoints[:, :2] * side + corner
+        row = {'image_id': person['image_id'], 'category_id': 1, 'keypoints': keypoints.ravel().tolist()}
+        rows.append({**row, 'score': float(keypoints[:, 2].mean())})
+    with tempfile.NamedTemporaryFile('w', suffix='.json') as file:
+        json.dump(rows, file)
+        file.flush()
+        figures = ResultsEvaluation(annotations, file.name).figures
+    content = {
+        'command': f'python benchmarks/movenet_itself.py {Path(args.model).name} --size {args.size}'
+        + (' --boxes results.json' if args.boxes else ''),
+        'persons': len(rows),
+        'metrics': figures,
+        'milliseconds': {str(args.threads): round(1000 * statistics.median(seconds), 1)},
+    }
+    args.out.write_text(json.dumps(content, indent=1) + '\n')
+    print(f'{len(rows)} persons, AP {figures["AP"]:.4f}, {content["milliseconds"]} ms: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
