@@ -19,8 +19,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d, aggregate
+from dyconv_pose.layers.base import scale_and_shift
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
 from dyconv_pose.layers.forms import is_single, single
+from dyconv_pose.layers.same_padding import padded
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
 #: graph with a free batch size; ``batch_1`` for export to a graph that takes batches of one, where kernels are mixed as
@@ -40,17 +42,14 @@ class DeployedConv2d(nn.Module):
         static_bias: (1, C_out), what is the same for all kernels, or ``None``.
     """
 
-    # What depends on the layer's geometry alone is that of the trained layer.
-    padded = DynamicConv2d.padded
     extra_repr = DynamicConv2d.extra_repr
 
     def __init__(
         self, source: DynamicConv2d, scale: Tensor | None = None, shift: Tensor | None = None, split: bool = False
     ) -> None:
         super().__init__()
-        for name in ('in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups'):
+        for name in (*nn.Conv2d.__constants__, 'num_kernels'):
             setattr(self, name, getattr(source, name))
-        self.padding_mode, self.num_kernels = source.padding_mode, source.num_kernels
         self.attention = copy.deepcopy(source.attention).requires_grad_(False)
         if hasattr(self.attention, 'fold_temperature'):
             self.attention.fold_temperature()
@@ -69,7 +68,7 @@ class DeployedConv2d(nn.Module):
         if x.dim() == 3:
             return self(x.unsqueeze(0)).squeeze(0)
         attention = self.attention(x)  # (B, K)
-        x, geometry = self.padded(x)
+        x, geometry = padded(self, x)
         parts = [part.to(x.dtype) for part in self.bank]
         scale = 1 if self.bank_scale is None else self.bank_scale
         if not (is_single(x) and len(x)):
@@ -144,7 +143,4 @@ def _scale_and_shift(conv: nn.Module, norm: nn.Module | None) -> tuple[Tensor, .
     splits_outputs = isinstance(conv, nn.ConvTranspose2d) and conv.groups > 1  # which PyTorch does not fold
     if splits_outputs or norm.running_mean is None or norm.num_features != conv.out_channels:
         return ()
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight.double()
-    shift = -norm.running_mean.double() * scale
-    return scale, shift if norm.bias is None else shift + norm.bias.double()
+    return scale_and_shift(norm, torch.float64)

@@ -1,8 +1,11 @@
+# ruff: noqa: F401
 """Dynamic convolution in plain PyTorch: nothing here knows of pose estimation, or needs another package."""
+
+from dyconv_pose.moved import getattr_of
 
 from .base import DynamicConv2d, dynamic_layers
 from .cond_conv import CondConv2d
-from .convert import Conversion, convert_convs, make_dynamic, warm_start_state
+from .convert import Conversion, make_dynamic
 from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
 from .forms import Geometry
@@ -10,21 +13,4 @@ from .kernel_warehouse import KernelWarehouse2d
 from .od_conv import ODConv2d
 from .same_padding import Conv2dSame
 
-__all__ = [
-    'CondConv2d',
-    'Conv2dSame',
-    'Conversion',
-    'DCDConv2d',
-    'DyConv2d',
-    'DynamicConv2d',
-    'Geometry',
-    'KernelAttention',
-    'KernelWarehouse2d',
-    'ODConv2d',
-    'aggregate',
-    'convert_convs',
-    'convolve_per_sample',
-    'dynamic_layers',
-    'make_dynamic',
-    'warm_start_state',
-]
+__getattr__ = getattr_of(__name__)

@@ -1,8 +1,5 @@
 """The contract of dynamic convolutions: what every operator shares, and what each one says for itself.
 
-Whatever deals with dynamic layers from outside (conversion, warm start, temperature, attention log, costs, export)
-knows :class:`DynamicConv2d` alone.
-
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
 """
 
@@ -13,19 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.utils import _pair
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .forms import Geometry
-from .same_padding import pad_same
-
-_PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
+from .same_padding import padded
 
 
 class DynamicConv2d(nn.Module):
     """A 2-D convolution whose kernel is made for each sample from a bank of K kernels; the base class of operators.
 
-    An operator defines :meth:`build_attention`, :meth:`aggregate` and :meth:`convolve`. Subclasses of
-    :class:`~dyconv_pose.layers.DyConv2d`, which defines all three, replace one of them.
+    An operator defines :meth:`build_attention`, :meth:`aggregate` and :meth:`convolve`, or replaces one of those of
+    :class:`~dyconv_pose.layers.DyConv2d`.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode: Those of
@@ -37,16 +32,19 @@ class DynamicConv2d(nn.Module):
     Attributes:
         weight: The kernel bank, (K, C_out, C_in / G, k, k).
         bias: (K, C_out), or ``None``.
-        attention: The module that maps x (B, C_in, H, W) to attention weights (B, K), or to what else
-            :meth:`convolve` takes.
-
-    Raises:
-        ValueError: An argument is out of its range.
+        attention: Maps x (B, C_in, H, W) to attention weights (B, K), or to what else :meth:`convolve` takes.
     """
 
-    # Read by MMCV's ConvModule, as of any convolution.
-    transposed = False
-    output_padding = (0, 0)
+    transposed = False  # read by MMCV's ConvModule, as of any convolution
+
+    #: Whether kernels are ``sum_k attention[b, k] * weight[k]`` and all else a convolution; others deploy as they are.
+    is_mixture = False
+
+    #: Beginnings of the names in the layer's state that are zero at a warm start; all others stay as they are.
+    zero_at_start: tuple[str, ...] = ()
+
+    #: What the layer multiplies K copies of a static kernel with then; if ``None``, :meth:`from_static` finds out.
+    start_gain: float | None = None
 
     def __init__(
         self,
@@ -66,25 +64,16 @@ class DynamicConv2d(nn.Module):
         **keywords: object,
     ) -> None:
         super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f'groups must divide in_channels and out_channels, got groups={groups}, in_channels={in_channels}, '
-                f'out_channels={out_channels}: choose a common divisor.'
-            )
-        if padding_mode not in _PADDING_MODES:
-            raise ValueError(f'padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}.')
-        if isinstance(padding, str) and padding not in ('same', 'valid'):
-            raise ValueError(f"padding must be a number, a pair, 'same' or 'valid', got {padding!r}.")
         if num_kernels < 1:
             raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
-        self.padding = padding if isinstance(padding, str) else _pair(padding)
-        self.padding_mode, self.num_kernels = padding_mode, num_kernels
-        where = dict(device=device, dtype=dtype)
+        rest = 0 if padding == 'same' else padding, dilation, groups, bias, padding_mode
+        static = nn.Conv2d(in_channels, out_channels, kernel_size, stride, *rest, device='meta')  # checks arguments
+        for name in nn.Conv2d.__constants__:
+            setattr(self, name, getattr(static, name))
+        self.padding = padding if padding == 'same' else static.padding
+        self.num_kernels, self.kernel_shape, where = num_kernels, static.weight.shape, dict(device=device, dtype=dtype)
         attention = self.build_attention(*arguments, **keywords, **where)
-        bank = (num_kernels, out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = nn.Parameter(torch.empty(bank, **where))
+        self.weight = nn.Parameter(torch.empty(num_kernels, *self.kernel_shape, **where))
         self.bias = nn.Parameter(torch.empty(num_kernels, out_channels, **where)) if bias else None
         self.attention = attention
         self.init_weights()
@@ -116,14 +105,6 @@ class DynamicConv2d(nn.Module):
         """Called by conversion with all layers that it made, by their names, for operators whose layers share parts."""
 
     @property
-    def is_mixture(self) -> bool:
-        """Whether the kernels are ``sum_k attention[b, k] * weight[k]`` and all else is a convolution with them.
-
-        Folding and the deployed forms rest on it. An operator for which it does not hold is deployed as it is.
-        """
-        return False
-
-    @property
     def temperature(self) -> Tensor | None:
         """The attention's tau, a buffer that a schedule may fill; ``None`` where it has none."""
         return getattr(self.attention, 'temperature', None)
@@ -143,11 +124,8 @@ class DynamicConv2d(nn.Module):
         """A copy that computes ``scale * y + shift``, (C_out,) each, if the layer is no mixture; by default none."""
 
     def init_weights(self) -> None:
-        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero.
-
-        The fans are those of one kernel: initialising the five-dimensional bank at once would misread them.
-        """
-        for kernel in self.weight:
+        """Draws each of the K kernels as MMCV draws a static one: Kaiming normal over the fan-out, biases zero."""
+        for kernel in self.weight:  # the fans of the bank would be others
             nn.init.kaiming_normal_(kernel.data, mode='fan_out', nonlinearity='relu')
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -157,89 +135,59 @@ class DynamicConv2d(nn.Module):
         if x.dim() == 3:
             return self(x.unsqueeze(0)).squeeze(0)
         attention = self.attention(x)  # over the image, not its padding
-        x, geometry = self.padded(x)
+        x, geometry = padded(self, x)
         return self.convolve(x, attention, geometry)
 
-    def padded(self, x: Tensor) -> tuple[Tensor, Geometry]:
-        """Pads x by hand where the convolution can't, and returns the convolution that is left."""
-        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
-        padding = (0, 0) if self.padding == 'valid' else self.padding
-        if padding == 'same':
-            totals = [gap * (k - 1) for gap, k in zip(self.dilation, self.kernel_size, strict=True)]
-            if self.stride == (1, 1) and not any(total % 2 for total in totals):
-                padding = totals[0] // 2, totals[1] // 2
-            else:
-                x, padding = pad_same(x, self.kernel_size, self.stride, self.dilation, mode), (0, 0)
-        if mode != 'constant' and any(padding):
-            x, padding = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), mode=mode), (0, 0)
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        return x, Geometry(shape, self.stride, padding, self.dilation, self.groups)
-
-    def start_attention(self) -> dict[str, Tensor]:
-        """The attention's state at a warm start; by default as it is."""
-        return self.attention.state_dict()
-
-    def from_static(
-        self, weight: Tensor, bias: Tensor | None = None, noise: float = 0.0, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
-        """The state in which this layer computes what a static convolution does (a warm start).
-
-        It holds K copies of the static kernel, divided by what the attention weights add up to. Equal kernels receive
-        equal gradients but for their attention weights; noise parts them from the start.
-
-        Args:
-            weight: The static kernel (C_out, C_in / G, k, k).
-            bias: (C_out,) or ``None``.
-            noise: Standard deviation of what is added to each kernel, as a share of that of the static one; centred
-                over the K kernels, so that their mean stays the static kernel.
-            generator: Source of the noise.
-
-        Returns:
-            ``weight``, ``bias`` where it is given, and the state of the attention.
-
-        Raises:
-            ValueError: The noise is negative, or this operator would compute something else.
-        """
-        if not noise >= 0:
-            raise ValueError(f'noise must not be negative, got {noise}: 0.01 is a hundredth of a kernel.')
-        state, static = self.start_attention(), {'weight': weight} if bias is None else {'weight': weight, 'bias': bias}
-        found = {name: torch.stack([tensor] * self.num_kernels) for name, tensor in static.items()}
-        found |= {f'attention.{name}': value for name, value in state.items()}
-        fits = weight.shape == self.weight.shape[1:] and (bias is None) == (self.bias is None)
-        if fits and not self.weight.is_meta and all(tensor.isfinite().all() for tensor in static.values()):
-            self._make_exact(found, static)
-        if noise:
-            bank = found['weight']
-            drawn = torch.randn(bank.shape, generator=generator, dtype=bank.dtype)
-            centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / max(len(drawn) - 1, 1)) ** 0.5
-            found['weight'] = bank + noise * bank[0].std(correction=0) * centred
-        return found
-
     @torch.no_grad()
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        """Divides copies by what the operator multiplies them with, and compares the layer with the convolution."""
-        where = dict(device=self.weight.device, dtype=torch.promote_types(self.weight.dtype, torch.float32))
+    def from_static(self, weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+        """The state in which this layer computes what a static convolution does; loading that one's state asks for it.
+
+        It holds K copies of ``weight`` (C_out, C_in / G, k, k) and ``bias`` (C_out,), divided by :attr:`start_gain`.
+        ValueError if this operator would compute something else.
+        """
+        static = {'weight': weight} if bias is None else {'weight': weight, 'bias': bias}
+        state = {name: value for name, value in self.state_dict().items() if name not in ('weight', 'bias')}
+        zeros = [name for name in state if name.startswith(self.zero_at_start)]
+        state |= {name: torch.zeros_like(state[name]) for name in zeros}
+        state |= {name: torch.stack([tensor] * self.num_kernels) for name, tensor in static.items()}
+        if self.start_gain is not None:
+            return state | {'weight': state['weight'] / self.start_gain}
+        fits = weight.shape == self.kernel_shape and (bias is None) == (self.bias is None)
+        if not fits or self.weight.is_meta or not all(tensor.isfinite().all() for tensor in static.values()):
+            return state  # what loading it will refuse, or no numbers to compare
+        where = dict(device=self.weight.device, dtype=torch.float64)
         pads = (0, 0) if isinstance(self.padding, str) else self.padding
         size = (gap * (k - 1) + 1 + pad for gap, k, pad in zip(self.dilation, self.kernel_size, pads, strict=True))
         shape = 2, self.in_channels, *size
         x = torch.linspace(-40, 40, prod(shape), **where).sin().view(shape)  # two inputs that nothing was drawn for
-        state = {name: value.to(**where, copy='.' in name) for name, value in found.items()}  # statistics may change
-        attention = {name: state[f'attention.{name}'] for name in self.attention.state_dict()}
-        pi = functional_call(self.attention, attention, x)[:1]
-        for name, tensor in static.items():
-            mixed = self.aggregate(pi, state[name])[0].double()
-            share = float((mixed * tensor.to(mixed)).sum() / tensor.to(mixed).square().sum().clamp(min=1e-300))
-            if share and abs(share - 1) > 1e-6:
-                found[name], state[name] = found[name] / share, state[name] / share
-        padded, g = DynamicConv2d.padded(self, x)
-        weight, bias = (None if static.get(name) is None else static[name].to(**where) for name in ('weight', 'bias'))
-        expected = F.conv2d(padded, weight, bias, g.stride, g.padding, g.dilation, g.groups)
-        difference = (functional_call(self, state, x) - expected).abs().max()
-        if not difference <= torch.finfo(x.dtype).eps ** 0.5 * expected.abs().max():
+        seen, g = padded(self, x)
+        weight, bias = weight.to(**where), None if bias is None else bias.to(**where)
+        expected = F.conv2d(seen, weight, bias, g.stride, g.padding, g.dilation, g.groups)
+        double = {name: value.to(**where, copy=True) for name, value in state.items()}  # statistics may change
+        y = functional_call(self, double, x)
+        gain = float((y * expected).sum() / expected.square().sum())
+        if abs(gain - 1) > 1e-6:
+            state |= {name: state[name] / gain for name in static}
+            y = functional_call(self, double | {name: double[name] / gain for name in static}, x)
+        if not (y - expected).abs().max() <= 1e-6 * expected.abs().max():
             raise ValueError(
                 'A warm start needs an operator that makes the static kernel of its copies, and what '
-                f'{type(self).__name__} makes of them is another: train it from scratch, or define start_attention().'
+                f'{type(self).__name__} makes of them is another: train it from scratch, or set zero_at_start.'
             )
+        return state
+
+    @torch.no_grad()
+    def add_noise(self, noise: float) -> None:
+        """Parts equal kernels, which would receive equal gradients but for their attention weights.
+
+        The noise is a share of their standard deviation, and leaves their mean; ValueError if it is negative.
+        """
+        if not noise >= 0:
+            raise ValueError(f'noise must not be negative, got {noise}: 0.01 is a hundredth of a kernel.')
+        if noise and self.num_kernels > 1:
+            drawn = torch.randn(self.weight.shape, dtype=self.weight.dtype, device=self.weight.device)
+            centred = (drawn - drawn.mean(dim=0)) * (len(drawn) / (len(drawn) - 1)) ** 0.5
+            self.weight += noise * self.weight[0].std(correction=0) * centred
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         """As any module, with the bank shown flat: ``to(memory_format=channels_last)`` would refuse five dimensions."""
@@ -250,39 +198,35 @@ class DynamicConv2d(nn.Module):
         return super()._apply(apply, recurse)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
-        """Loads this layer's state, or that of a static convolution; see :meth:`from_static`.
-
-        Raises:
-            ValueError: The state is that of another operator, of a layer with another K, or of a static one that this
-                cannot start from.
-        """
-        weight = state_dict.get(prefix + 'weight')
-        theirs = {name.removeprefix(prefix) for name in state_dict if name.startswith(f'{prefix}attention.')}
+        """Loads this layer's state, or that of a static convolution; ValueError for another operator or K."""
+        weight, name = state_dict.get(prefix + 'weight'), prefix[:-1] or 'this layer'
+        theirs = {key.removeprefix(prefix) for key in state_dict if key.startswith(f'{prefix}attention.')}
         if foreign := sorted(theirs - self.state_dict().keys()):
             raise ValueError(
-                f'The checkpoint is of another operator than {type(self).__name__}: the attention of '
-                f'{prefix[:-1] or "this layer"} has {foreign[0]} there. Set conv_cfg to what it was trained with.'
+                f'The checkpoint is of another operator than {type(self).__name__}: the attention of {name} has '
+                f'{foreign[0]} there. Set conv_cfg to what it was trained with.'
             )
         if weight is not None and weight.dim() == 5 and len(weight) != self.num_kernels:
             raise ValueError(
-                f'The number of kernels K must be that of the checkpoint: {prefix[:-1] or "this layer"} has '
-                f'K={self.num_kernels} and the checkpoint K={len(weight)}: set num_kernels={len(weight)} in conv_cfg, '
-                'or start from a static checkpoint, which fits every K.'
+                f'The number of kernels K must be that of the checkpoint: {name} has K={self.num_kernels} and the '
+                f'checkpoint K={len(weight)}: set num_kernels={len(weight)} in conv_cfg, or start from a static '
+                'checkpoint, which fits every K.'
             )
         if weight is not None and weight.dim() == 4:
             state = self.from_static(weight, state_dict.get(prefix + 'bias'))
-            state_dict.update({prefix + name: value for name, value in state.items()})
+            state_dict.update({prefix + key: value for key, value in state.items()})
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
         """What ``print(layer)`` shows."""
-        parts = [f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}']
-        defaults = dict(padding=(0, 0), dilation=(1, 1), groups=1, padding_mode='zeros')
-        changed = {name: getattr(self, name) for name, value in defaults.items() if getattr(self, name) != value}
-        parts += [f'{name}={value!r}' for name, value in changed.items() if value != 'valid']
-        if self.bias is None:
-            parts.append('bias=False')
-        return ', '.join([*parts, f'num_kernels={self.num_kernels}'])
+        return f'{nn.Conv2d.extra_repr(self)}, num_kernels={self.num_kernels}'
+
+
+def scale_and_shift(norm: _BatchNorm, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+    """What a normalisation multiplies with and then adds in evaluation, (C,) each, in its own type or ``dtype``."""
+    mean, scale = norm.running_mean.to(dtype=dtype), (norm.running_var.to(dtype=dtype) + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    return scale, -mean * scale if norm.bias is None else norm.bias - mean * scale
 
 
 def dynamic_layers(network: nn.Module) -> Iterator[tuple[str, DynamicConv2d]]:

@@ -3,8 +3,6 @@
 It differs from the paper of this project in the attention alone::
 
     pi(x)  = sigmoid(FC(average pool(x)))       K numbers between zero and one, whose sum is free
-
-Shape letters: B batch, K kernels, C_in channels, H and W height and width.
 """
 
 import torch
@@ -14,13 +12,7 @@ from .dynamic_conv import DyConv2d, pooled
 
 
 class Routing(nn.Module):
-    """CondConv's routing function (section 3 of its paper).
-
-    Args:
-        in_channels: C_in.
-        num_kernels: K.
-        **where: ``device`` and ``dtype`` of the parameters.
-    """
+    """CondConv's routing function (section 3 of its paper)."""
 
     def __init__(self, in_channels: int, num_kernels: int, **where: object) -> None:
         super().__init__()
@@ -36,21 +28,11 @@ class CondConv2d(DyConv2d):
     """CondConv, a drop-in for :class:`torch.nn.Conv2d`.
 
     A warm start is exact: the weights of the routing begin at zero, so that pi is the same for every image, and the K
-    copies of the static kernel are divided by its sum. The biases of the routing stay as they are drawn, which lets
-    the copies part.
-
-    Args:
-        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
-
-    Attributes:
-        attention: The :class:`Routing` that maps x to pi.
+    copies of the static kernel are divided by its sum. The routing's biases, as they are drawn, let the copies part.
     """
 
-    def build_attention(self, **where: object) -> nn.Module:
-        """Makes the :class:`Routing`."""
-        return Routing(self.in_channels, self.num_kernels, **where)
+    zero_at_start = ('attention.routing.weight',)
 
-    def start_attention(self) -> dict[str, Tensor]:
-        """The routing's state with its weights at zero."""
-        state = self.attention.state_dict()
-        return state | {'routing.weight': torch.zeros_like(state['routing.weight'])}
+    def build_attention(self, **where: object) -> nn.Module:
+        """Makes the :class:`Routing` that maps x to pi."""
+        return Routing(self.in_channels, self.num_kernels, **where)

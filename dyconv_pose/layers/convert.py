@@ -1,37 +1,27 @@
-"""Makes a built network dynamic, by a rule over its convolutions, and carries a static network's weights over.
+"""Makes a built network dynamic, by a rule over its convolutions; MMEngine is imported where its names are met."""
 
-Where a static checkpoint is loaded into a dynamic network, every layer starts from its static kernel by itself, so that
-the network computes what the static one did; :func:`warm_start_state` does the same on state dicts, with noise.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .base import DynamicConv2d, dynamic_layers
 from .dynamic_conv import DyConv2d
-from .openmmlab import initialize_kernels, resolve_layer
 from .same_padding import Conv2dSame
 
-#: Kinds of convolutions: 1x1; one channel per group; all others.
+#: Kinds of convolutions: 1x1, one channel per group, all others.
 KINDS = ('pointwise', 'depthwise', 'dense')
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What :func:`make_dynamic` did; ``print`` shows it.
+    """What :func:`make_dynamic` did; ``print`` shows it."""
 
-    Attributes:
-        converted: Names of the layers that are dynamic now, in network order.
-        left: For each convolution that stayed static, by name, the reason.
-    """
-
-    converted: tuple[str, ...]
-    left: dict[str, str]
+    converted: tuple[str, ...]  # names of the layers that are dynamic now, in network order
+    left: dict[str, str]  # for each convolution that stayed static, by name, the reason
 
     def __str__(self) -> str:
         """A line for what was converted, and one for each reason to leave something."""
@@ -55,21 +45,19 @@ def make_dynamic(
 ) -> Conversion:
     """Makes the convolutions of any network dynamic, in place.
 
-    By default all but the first, as in the paper. All other layers keep their names and parameters. Without a warm
-    start, kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or
-    where it has none, by the layer's ``init_weights``.
+    By default all but the first, as in the paper. Other layers keep their names and parameters. Without a warm start,
+    kernels are drawn as the network's ``init_cfg`` draws static ones (an ``override`` in it is not followed), or where
+    it has none, by the layer's ``init_weights``.
 
     Args:
         network: The network, changed in place.
-        layer: The dynamic layer: a class, the name by which MMEngine's registry has it, or a ``conv_cfg`` such as
-            ``dict(type='DyConv2d', num_kernels=4)``.
-        include: Shell-style patterns over qualified layer names, such as ``'layer3.*'``: what matches one is converted.
-            Where they are given, they decide on the first convolution too.
+        layer: A class, the name by which MMEngine's registry has it, or a ``conv_cfg`` with its ``type`` and arguments.
+        include: Shell-style patterns over layer names, such as ``'layer3.*'``, of what is converted, the first
+            convolution too.
         exclude: Patterns that win over ``include``.
-        kinds: Kinds of convolutions that may be converted: ``'pointwise'`` (1x1), ``'depthwise'`` (one channel per
-            group) and ``'dense'`` (all others).
+        kinds: Which of :data:`KINDS` may be converted.
         warm_start: Whether every new layer computes what its static one did.
-        noise: Of a warm start, as in :meth:`DynamicConv2d.from_static`, such as 0.01.
+        noise: Of a warm start, as in :meth:`DynamicConv2d.add_noise`, such as 0.01.
         **arguments: The layer's own, such as ``num_kernels=4``.
 
     Returns:
@@ -81,44 +69,30 @@ def make_dynamic(
     """
     if noise and not warm_start:
         raise ValueError(f'noise belongs to a warm start, got noise={noise}: set warm_start=True.')
-    if isinstance(layer, (str, Mapping)):
-        layer, arguments = resolve_layer(layer, arguments)
-
-    def build(conv: nn.Conv2d) -> nn.Module:
+    if isinstance(layer, Mapping):
+        arguments, layer = {name: value for name, value in layer.items() if name != 'type'} | arguments, layer['type']
+    layer = _registered(layer) if isinstance(layer, str) else layer
+    reasons = _reasons(network, layer, include, exclude, kinds)
+    converted = tuple(name for name, reason in reasons.items() if not reason)
+    made: dict[nn.Conv2d, DynamicConv2d] = {}
+    for conv in map(network.get_submodule, converted):  # all are made before one is replaced: any may be refused
+        if conv in made:
+            continue  # a shared one becomes a shared layer
         options = {name: getattr(conv, name) for name in ('stride', 'dilation', 'groups', 'padding_mode')}
         options |= dict(padding=_padding_of(conv), bias=conv.bias is not None)
-        new = layer(conv.in_channels, conv.out_channels, conv.kernel_size, **options, **arguments)
+        new = layer(conv.in_channels, conv.out_channels, conv.kernel_size, **options, **arguments).to(conv.weight)
         if warm_start:
-            bias = None if conv.bias is None else conv.bias.detach()
-            new.load_state_dict(new.to(conv.weight).from_static(conv.weight.detach(), bias, noise))
-        return new
-
-    reasons = _reasons(network, include, exclude, kinds, layer.misfit)
-    _replace(network, build, reasons)
+            new.load_state_dict(conv.state_dict())
+            new.add_noise(noise)
+        made[conv] = new.requires_grad_(conv.weight.requires_grad).train(conv.training)
+    layers = {name: made[network.get_submodule(name)] for name in converted}
+    for name, new in layers.items():
+        parent, _, child = name.rpartition('.')
+        setattr(network.get_submodule(parent), child, new)
     if not warm_start:
-        initialize_kernels(network)
-    converted = tuple(name for name, reason in reasons.items() if not reason)
-    layer.connect({name: network.get_submodule(name) for name in converted})
+        _initialize(network)
+    layer.connect(layers)
     return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
-
-
-def convert_convs(
-    network: nn.Module,
-    factory: Callable[[nn.Conv2d], nn.Module],
-    include: Sequence[str] = ('*',),
-    exclude: Sequence[str] = (),
-    kinds: Sequence[str] = KINDS,
-) -> list[str]:
-    """Replaces, in place, every convolution that a rule names by what ``factory`` makes of it.
-
-    Rule and errors are those of :func:`make_dynamic`, but that ``include`` has all convolutions by default.
-
-    Returns:
-        The names of the replaced layers, in network order; one that has several is the same layer under each.
-    """
-    reasons = _reasons(network, include, exclude, kinds)
-    _replace(network, factory, reasons)
-    return [name for name, reason in reasons.items() if not reason]
 
 
 def kind_of(conv: nn.Conv2d) -> str:
@@ -128,49 +102,22 @@ def kind_of(conv: nn.Conv2d) -> str:
     return 'depthwise' if conv.groups == conv.in_channels > 1 else 'dense'
 
 
-def warm_start_state(
-    static_state: Mapping[str, Tensor],
-    network: nn.Module,
-    noise: float = 0.0,
-    generator: torch.Generator | None = None,
-) -> dict[str, Tensor]:
-    """Turns the weights of a static network into weights for its dynamic twin.
+def _registered(name: str) -> type[DynamicConv2d]:
+    from mmengine.registry import MODELS
 
-    Args:
-        static_state: State dict of the static network.
-        network: The dynamic network that the result is for; left as it is.
-        noise: As in :meth:`DynamicConv2d.from_static`; 0 for none.
-        generator: Source of the noise.
-
-    Returns:
-        A state dict with K kernels (K, C_out, C_in / G, k, k) for each static one, and the attention that ``network``
-        has; all other entries are those of ``static_state``.
-
-    Raises:
-        ValueError: ``noise`` is negative, a layer cannot start so, or the static state has a kernel for none of the
-            dynamic layers.
-    """
-    state, found = dict(static_state), False
-    for name, layer in dynamic_layers(network):
-        weight = state.get(f'{name}.weight')
-        if weight is not None and weight.dim() == 4:
-            found = True
-            new = layer.from_static(weight, state.get(f'{name}.bias'), noise, generator)
-            state.update({f'{name}.{key}': value for key, value in new.items()})
-    if not found:
-        raise ValueError(
-            'A warm start needs the static twin of the dynamic network, and these weights have a static kernel for '
-            f'none of its dynamic layers, which are named {_abridged([name for name, _ in dynamic_layers(network)])}.'
-        )
-    return state
+    with MODELS.switch_scope_and_registry(None) as registry:
+        found = registry.get(name)
+    if found is None:
+        raise KeyError(f'The layer must be registered in MMEngine, got "{name}": import dyconv_pose.registration.')
+    return found
 
 
 def _reasons(
     network: nn.Module,
+    layer: type[DynamicConv2d],
     include: Sequence[str] | None,
     exclude: Sequence[str],
     kinds: Sequence[str],
-    misfit: Callable[[nn.Conv2d], str] = lambda conv: '',
 ) -> dict[str, str]:
     """For each convolution of a network, by name, why a rule leaves it static; empty where it is to be converted."""
 
@@ -186,7 +133,7 @@ def _reasons(
             return 'not included'
         if kind_of(conv) not in kinds:
             return f'not {" or ".join(kinds)}'
-        return misfit(conv) if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
+        return layer.misfit(conv) if _padding_of(conv) is not None else f'{type(conv).__name__} is no plain convolution'
 
     for rule in (include, exclude, kinds):
         if isinstance(rule, str):
@@ -208,30 +155,15 @@ def _reasons(
     return reasons
 
 
-def _replace(network: nn.Module, factory: Callable[[nn.Conv2d], nn.Module], reasons: Mapping[str, str]) -> None:
-    """Replaces the convolutions that have no reason to stay; a shared one by a shared layer."""
-    chosen = [name for name, reason in reasons.items() if not reason]
-    made: dict[nn.Conv2d, nn.Module] = {}
-    for conv in map(network.get_submodule, chosen):  # all are made before one is replaced: any may be refused
-        if conv not in made:
-            made[conv] = factory(conv).to(conv.weight).requires_grad_(conv.weight.requires_grad).train(conv.training)
-    for name in chosen:
-        parent, _, child = name.rpartition('.')
-        setattr(network.get_submodule(parent), child, made[network.get_submodule(name)])
-
-
 @torch.no_grad()
 def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
-    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel.
-
-    What a subclass computes is seen by running it, at two sizes, of which SAME padding shares one unevenly.
-    """
+    """The padding of a convolution; ``None`` for a subclass that does more than convolve with its kernel."""
     if 'weight' not in conv._parameters or nn.parameter.is_lazy(conv.weight):
         return None  # the kernel is computed from other parameters, or not there yet
     if type(conv) in (nn.Conv2d, Conv2dSame):
         return conv.padding
     possible = {} if conv.weight.is_meta else {conv.padding: nn.Conv2d.forward, 'same': Conv2dSame.forward}
-    for more in (0, 1):
+    for more in (0, 1):  # what it computes is seen by running it, at two sizes, of which SAME shares one unevenly
         each = zip(conv.stride, conv.dilation, conv.kernel_size, strict=True)
         shape = conv.in_channels, *(step * (gap * (k - 1) + 3) + more for step, gap, k in each)
         x = torch.linspace(-9, 9, prod(shape)).sin().view(1, *shape).to(conv.weight)
@@ -245,3 +177,25 @@ def _padding_of(conv: nn.Conv2d) -> tuple[int, int] | str | None:
 def _abridged(names: Sequence[str], limit: int = 6) -> str:
     shown = ', '.join(names[:limit]) or 'nothing: it has none'
     return shown + (f', ... ({len(names)} in all)' if len(names) > limit else '')
+
+
+def _initialize(network: nn.Module) -> None:
+    """Applies the initialisers of the ``init_cfg`` of a network and its parts to each kernel of each dynamic layer."""
+    for part in network.modules():  # the inner part comes last, as in MMEngine
+        init_cfg = getattr(part, 'init_cfg', None) or []
+        for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
+            for _, layer in dynamic_layers(part) if 'Conv2d' in cfg.get('layer', ()) else ():
+                _initialize_layer(layer, {key: value for key, value in cfg.items() if key != 'override'})
+
+
+def _initialize_layer(layer: DynamicConv2d, cfg: dict) -> None:
+    """Shows each kernel to MMEngine's initialiser as the ``nn.Conv2d`` that it would be: it goes by class and shape."""
+    from mmengine.model import initialize
+
+    for index, kernel in enumerate(layer.weight):
+        conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups, bias=False)
+        conv.weight.data = kernel.data
+        if layer.bias is not None:
+            conv.bias = nn.Parameter(layer.bias.data[index])
+        initialize(conv, cfg)
+    layer.is_init = True  # where MMEngine meets the layer, it is to leave it so

@@ -8,26 +8,20 @@ latent space, into which Q and out of which P project::
     z       = BN1(Q x)                                   at the place under the kernel's centre
     y       = s (W * x) + P (BN2(Phi z) + z) + b
 
-In training the normalisations see the features, so the terms run as they stand here. In evaluation all is one kernel
-for each sample.
-
-The equations are those of ``DYModule`` in ``models/imagenet/mobilenetv2_dcd.py`` for 1x1 kernels, and of
-``conv_basic_dy`` in ``models/imagenet/resnet_dcd.py`` for larger ones, in the authors' repository
-(github.com/liyunsheng13/dcd), which have no bias.
-
-Shape letters: B batch, C_in and C_out channels, d latent channels, H and W height and width, k kernel size.
+The equations are those of the authors' repository (github.com/liyunsheng13/dcd), which have no bias: of ``DYModule`` in
+``models/imagenet/mobilenetv2_dcd.py`` for 1x1 kernels, of ``conv_basic_dy`` in ``resnet_dcd.py`` for larger ones.
 """
 
 import copy
+from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import DynamicConv2d
+from .base import DynamicConv2d, scale_and_shift
 from .dynamic_conv import convolve_per_sample, pooled
 from .forms import Geometry
-from .od_conv import normalised
 
 
 def latent_size(in_channels: int, out_channels: int, kernel_size: int) -> tuple[int, int]:
@@ -40,57 +34,41 @@ def latent_size(in_channels: int, out_channels: int, kernel_size: int) -> tuple[
     return max(min(in_channels * parts, out_channels) // share, 4), parts
 
 
-def hard_sigmoid(z: Tensor) -> Tensor:
-    """DCD's, which goes from 0 to 2 and is 1 at 0."""
-    return F.relu6(z + 3) / 3
-
-
-def pooled_in_quarters(x: Tensor) -> Tensor:
-    """Averages features (B, C, H, W) over the four quarters of the image, which share a middle line: (B, 4 C)."""
-    rows, columns = ([slice(0, -(-size // 2)), slice(size // 2, size)] for size in x.shape[2:])
-    return torch.stack([pooled(x[:, :, row, column]) for row in rows for column in columns], dim=2).flatten(1)
-
-
-def affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """What a normalisation multiplies with and then adds in evaluation, (C,) each."""
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    return scale, norm.bias - norm.running_mean * scale
-
-
 class DecompositionAttention(nn.Module):
-    """What the image says: a scale for each output channel, and Phi. It pools 1 or 4 parts of the image."""
+    """What the image says, pooled in 1 or 4 parts: a scale for each output channel, and Phi."""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, latent: int, parts: int, squeeze: int, **where: object
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, latent: int, parts: int, squeeze: int, **where: object) -> None:
         super().__init__()
-        hidden = max(max(in_channels * parts, latent**2) // squeeze, 4)
+        hidden = max(max(inputs * parts, latent**2) // squeeze, 4)
         self.parts, self.latent = parts, latent
-        self.squeeze = nn.Linear(in_channels * parts, hidden, bias=False, **where)
+        self.squeeze = nn.Linear(inputs * parts, hidden, bias=False, **where)
         self.gate = nn.Linear(hidden, hidden, bias=False, **where)
         self.phi = nn.Linear(hidden, latent**2, bias=False, **where)
-        self.scale = nn.Linear(hidden, out_channels, bias=False, **where)
+        self.scale = nn.Linear(hidden, outputs, bias=False, **where)
         for layer in self.children():
             nn.init.normal_(layer.weight, std=0.01)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Maps features (B, C_in, H, W) to scales (B, C_out) and matrices (B, d, d)."""
-        h = self.squeeze(pooled(x) if self.parts == 1 else pooled_in_quarters(x))
-        h = h * hard_sigmoid(self.gate(h))
-        return hard_sigmoid(self.scale(h)), self.phi(h).unflatten(1, (self.latent, self.latent))
+        halves = [[slice(0, -(-size // 2)), slice(size // 2, size)] for size in x.shape[2:]]  # they share a middle line
+        parts = [x[:, :, row, column] for row, column in product(*halves)] if self.parts == 4 else [x]
+        h = self.squeeze(torch.stack([pooled(part) for part in parts], dim=2).flatten(1))
+        h = h * (F.relu6(self.gate(h) + 3) / 3)
+        return F.relu6(self.scale(h) + 3) / 3, self.phi(h).unflatten(1, (self.latent, self.latent))
 
 
 class DCDConv2d(DynamicConv2d):
     """DCD, a drop-in for :class:`torch.nn.Conv2d` without groups and with an odd kernel.
 
-    A warm start is exact: P and the scales' layer begin at zero, so that the residual is zero and the scales are one.
+    In training the terms run as they stand above, in evaluation all is one kernel for each sample. A warm start is
+    exact: the residual begins at zero, and the scales at one.
 
     Args:
-        *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`; W is a bank of one.
         squeeze: By what the attention's hidden layer is narrower than its input or Phi; 16 in the authors' training.
     """
 
     kernel_attention = None  # there is one kernel
+    start_gain, zero_at_start = 1.0, ('expand.weight', 'attention.scale.weight')
 
     def __init__(self, *arguments: object, num_kernels: int = 1, **keywords: object) -> None:
         super().__init__(*arguments, num_kernels=num_kernels, **keywords)
@@ -114,55 +92,42 @@ class DCDConv2d(DynamicConv2d):
         self.reduce = nn.Linear(self.in_channels, latent, bias=False, **where)  # Q
         self.expand = nn.Linear(latent, self.out_channels, bias=False, **where)  # P
         self.norm1, self.norm2 = nn.BatchNorm1d(latent, **where), nn.BatchNorm1d(latent, **where)
-        for projection in (self.reduce, self.expand):
-            nn.init.kaiming_normal_(projection.weight, mode='fan_out', nonlinearity='relu')
+        nn.init.kaiming_normal_(self.reduce.weight, mode='fan_out', nonlinearity='relu')
+        nn.init.kaiming_normal_(self.expand.weight, mode='fan_out', nonlinearity='relu')
         return DecompositionAttention(self.in_channels, self.out_channels, latent, parts, squeeze, **where)
 
     def convolve(self, x: Tensor, attention: tuple[Tensor, Tensor], geometry: Geometry) -> Tensor:
-        """The terms one by one in training, one kernel for each sample in evaluation."""
-        # In a graph for any batch size, a static convolution and its residual are cheaper than large kernels.
-        if self.training or (torch.compiler.is_exporting() and self.kernel_size != (1, 1)):
-            return self._terms(x, *attention, geometry)
-        return convolve_per_sample(x, *self.aggregate(attention, self.weight), geometry)
+        """One kernel for each sample in evaluation, the terms one by one in training."""
+        is_exported = torch.compiler.is_exporting() and self.kernel_size != (1, 1)  # large kernels cost more there
+        if not (self.training or is_exported):
+            return convolve_per_sample(x, *self.kernels(attention), geometry)
+        (scale, phi), g = attention, geometry
+        y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]
+        # The kernel's centre starts k // 2 elements behind the padding's edge.
+        top, left = (pad - gap * (k // 2) for pad, gap, k in zip(g.padding, g.dilation, self.kernel_size, strict=True))
+        seen = F.pad(x, (left, left, top, top)) if top or left else x
+        z = self.norm1(F.conv2d(seen, self.reduce.weight[:, :, None, None], None, g.stride).flatten(2))
+        z = self.norm2(torch.bmm(phi, z)) + z  # (B, d, P)
+        y = y + F.conv1d(z, self.expand.weight[:, :, None]).unflatten(2, y.shape[2:])
+        return y if self.bias is None else y + self.bias[0, :, None, None]
 
-    def aggregate(self, attention: tuple[Tensor, Tensor], bank: Tensor) -> tuple[Tensor, Tensor]:
+    def kernels(self, attention: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Makes each sample's kernel (B, C_out, C_in, k, k) and bias (B, C_out), from running statistics."""
         (scale, phi), expand = attention, self.expand.weight
-        (s1, t1), (s2, t2) = affine(self.norm1), affine(self.norm2)
+        (s1, t1), (s2, t2) = scale_and_shift(self.norm1), scale_and_shift(self.norm2)
         through = torch.matmul(expand * s2, phi) + expand  # P (S2 Phi + 1), (B, C_out, d)
         residual = torch.matmul(through, s1[:, None] * self.reduce.weight)  # (B, C_out, C_in)
         rows, columns = (k // 2 for k in self.kernel_size)
         residual = F.pad(residual[:, :, :, None, None], (columns, columns, rows, rows))
         bias = (through * t1).sum(dim=2) + (expand * t2).sum(dim=1)
-        return scale[:, :, None, None, None] * bank + residual, bias if self.bias is None else bias + self.bias[0]
-
-    def kernels(self, attention: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Each sample's kernel and bias, as in evaluation."""
-        return self.aggregate(attention, self.weight)
-
-    def _terms(self, x: Tensor, scale: Tensor, phi: Tensor, g: Geometry) -> Tensor:
-        y = F.conv2d(x, self.weight[0], None, g.stride, g.padding, g.dilation) * scale[:, :, None, None]
-        # The kernel's centre starts k // 2 elements behind the padding's edge.
-        top, left = (pad - gap * (k // 2) for pad, gap, k in zip(g.padding, g.dilation, self.kernel_size, strict=True))
-        seen = F.pad(x, (left, left, top, top)) if top or left else x
-        z = normalised(F.conv2d(seen, self.reduce.weight[:, :, None, None], None, g.stride).flatten(2), self.norm1)
-        z = self.norm2(torch.bmm(phi, z)) + z  # (B, d, P)
-        y = y + F.conv1d(z, self.expand.weight[:, :, None]).unflatten(2, y.shape[2:])
-        return y if self.bias is None else y + self.bias[0, :, None, None]
-
-    def from_static(self, weight: Tensor, bias: Tensor | None = None, *_: object, **__: object) -> dict[str, Tensor]:
-        """As every operator; there are no kernels that noise could part."""
-        state = self.state_dict() | super().from_static(weight, bias)
-        return state | {name: torch.zeros_like(state[name]) for name in ('expand.weight', 'attention.scale.weight')}
-
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        pass  # it is
+        weight = scale[:, :, None, None, None] * self.weight + residual
+        return weight, bias if self.bias is None else bias + self.bias[0]
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'DCDConv2d':
         """A copy that computes ``scale * y + shift``."""
         new, dtype = copy.deepcopy(self), self.weight.dtype
         new.weight.data = (self.weight.double() * scale[:, None, None, None]).to(dtype)
         new.expand.weight.data = (self.expand.weight.double() * scale[:, None]).to(dtype)
-        bias = shift if self.bias is None else self.bias[0].double() * scale + shift
-        new.bias = nn.Parameter(bias[None].to(dtype), requires_grad=False)
+        bias = shift[None] if self.bias is None else self.bias.double() * scale + shift
+        new.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
         return new

@@ -30,15 +30,8 @@ class KernelAttention(nn.Module):
     The temperature tau flattens the softmax. Nearly uniform attention early in training lets all K kernels learn
     (section 3.3). It is a buffer, so that a checkpoint carries it, and a schedule may change it at any time.
 
-    Args:
-        in_channels: C_in.
-        num_kernels: K.
-        reduction: C_in divided by the width of the hidden layer.
-        temperature: tau.
-        **where: ``device`` and ``dtype`` of the parameters.
-
-    Raises:
-        ValueError: An argument is out of its range.
+    Arguments are C_in, K, C_in over the width of the hidden layer, tau, and ``device`` and ``dtype`` of the parameters;
+    one that is out of its range raises a ValueError.
     """
 
     def __init__(
@@ -47,8 +40,7 @@ class KernelAttention(nn.Module):
         super().__init__()
         if reduction < 1:
             raise ValueError(f'reduction must be at least 1, got {reduction}: the paper uses 4.')
-        if not temperature > 0:
-            raise ValueError(f'temperature must be positive, got {temperature}: the paper uses 30.')
+        DynamicConv2d.check_temperature(temperature)
         self.squeeze = nn.Linear(in_channels, max(in_channels // reduction, 1), **where)
         self.excite = nn.Linear(self.squeeze.out_features, num_kernels, **where)
         self.register_buffer('temperature', torch.tensor(float(temperature), **where))
@@ -69,8 +61,7 @@ class KernelAttention(nn.Module):
 
 def pooled(x: Tensor) -> Tensor:
     """Averages features (B, C, H, W) over all places: (B, C)."""
-    # As a sum: the gradient of a mean would be written out in the size of x before it is added. Float16 can't hold
-    # the sum.
+    # As a sum, which float16 can't hold: the gradient of a mean would be written out before it is added.
     if x.requires_grad and x.dtype != torch.float16 and not torch.jit.is_tracing():  # a trace would keep H * W
         return x.sum(dim=(2, 3)) / x.shape[2:].numel()
     return x.mean(dim=(2, 3))
@@ -79,12 +70,7 @@ def pooled(x: Tensor) -> Tensor:
 def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
     """Mixes K tensors into one per sample: ``sum_k attention[b, k] * bank[k]``.
 
-    Args:
-        attention: (B, K).
-        bank: (K, ...), in the type of ``attention``.
-
-    Returns:
-        (B, ...), in the type of both, under autocast too.
+    Of attention (B, K) and a bank (K, ...) it makes (B, ...), all in one type, under autocast too.
     """
     with forms.without_autocast(bank.device.type):
         return torch.mm(attention, bank.flatten(1)).view(-1, *bank.shape[1:])  # one product, which FLOP counters see
@@ -93,14 +79,8 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
 def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Convolves sample b of x with kernel b, and adds bias b.
 
-    Args:
-        x: (B, C_in, H, W).
-        weight: (B, C_out, C_in / G, k, k).
-        bias: (B, C_out) or ``None``.
-        geometry: Stride, padding, dilation and groups.
-
-    Returns:
-        (B, C_out, H_out, W_out).
+    Of x (B, C_in, H, W), ``weight`` (B, C_out, C_in / G, k, k) and ``bias`` (B, C_out), or ``None``, it makes
+    (B, C_out, H_out, W_out).
     """
     form, g = forms.choose_form(x, geometry, is_mixture=False), geometry
     if form in ('single', 'product'):
@@ -114,15 +94,8 @@ def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry
 def convolve_mixture(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]``, in the form that suits it best.
 
-    Args:
-        x: (B, C_in, H, W).
-        attention: (B, K).
-        bank: (K, C_out, C_in / G, k, k).
-        bias: (K, C_out), mixed as the kernels are, or ``None``.
-        geometry: Stride, padding, dilation and groups.
-
-    Returns:
-        (B, C_out, H_out, W_out), in the type of x or of autocast.
+    Of x (B, C_in, H, W), attention (B, K), a bank (K, C_out, C_in / G, k, k) and a bias (K, C_out), which is mixed too,
+    or ``None``, it makes (B, C_out, H_out, W_out), in the type of x or of autocast.
     """
     form, attention = forms.choose_form(x, geometry), attention.to(bank.dtype)
     if form == 'branches':
@@ -140,31 +113,22 @@ class DyConv2d(DynamicConv2d):
         *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
         reduction: C_in over the attention's hidden width; 4 in the paper.
         temperature: tau, at which training starts; 30 in the paper.
-
-    Attributes:
-        attention: The :class:`KernelAttention` that maps x to pi.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
 
     aggregate = staticmethod(aggregate)
 
     def build_attention(self, reduction: int = 4, temperature: float = 30.0, **where: object) -> nn.Module:
-        """Makes the :class:`KernelAttention`."""
+        """Makes the :class:`KernelAttention` that maps x to pi."""
         return KernelAttention(self.in_channels, self.num_kernels, reduction, temperature, **where)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
         """Mixes the kernels and convolves; subclasses with an ``aggregate`` of their own make their kernels by it."""
         if self.aggregate is aggregate:
             return convolve_mixture(x, attention, self.weight, self.bias, geometry)
-        attention = attention.to(self.weight.dtype)
-        bias = None if self.bias is None else self.aggregate(attention, self.bias)
-        return convolve_per_sample(x, self.aggregate(attention, self.weight), bias, geometry)
+        return convolve_per_sample(x, *self.kernels(attention.to(self.weight.dtype)), geometry)
 
     @property
     def is_mixture(self) -> bool:
         """Whether a subclass has left the mixture, and the convolution with it, as they are."""
         kind = type(self)
-        own = (kind.convolve, kind.forward, kind.padded) == (DyConv2d.convolve, DyConv2d.forward, DyConv2d.padded)
-        return own and self.aggregate is aggregate
+        return (kind.aggregate, kind.convolve, kind.forward) == (aggregate, DyConv2d.convolve, DyConv2d.forward)

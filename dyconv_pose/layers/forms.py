@@ -1,7 +1,6 @@
 """The forms of per-sample convolution, equivalent functions of different speed, and the rule that picks one.
 
-Those here are PyTorch's own operators: they differentiate, compile and run on any device. ``benchmarks/layer_cost.py``
-measures all forms, and the rule is what its tables say (docs/operator.md).
+Those here are of PyTorch's own operators. The rule is what the tables of ``benchmarks/layer_cost.py`` say.
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
 P positions H_out * W_out, N elements C_in / G * k * k of an output channel's kernel.
@@ -17,27 +16,16 @@ from torch import Tensor
 
 from .cpu import products
 
-#: ``single``: a batch of one (or none) is an ordinary convolution.
-#: ``product``: a matrix product for each sample.
-#: ``grouped``: one convolution with B * G groups.
-#: ``by_sample`` and ``by_channel``: in tiles, as one operator; see :mod:`~dyconv_pose.layers.cpu.tiles`.
-#: ``branches``: the mixture of the outputs of K static convolutions.
+#: An ordinary convolution, for a batch of one (or none); a matrix product for each sample; one convolution with B * G
+#: groups; in two kinds of tiles (see :mod:`~dyconv_pose.layers.cpu.tiles`); the mixture of K static convolutions.
 FORMS = ('single', 'product', 'grouped', 'by_sample', 'by_channel', 'branches')
-
-#: Positions of an output up to which dense kernels are so much larger than the features that they are to be read once.
-_SMALL_MAP = 64
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """All of a convolution but the values of its kernel.
+    """All of a convolution but the values of its kernel, as ``F.conv2d`` takes it, vertical before horizontal."""
 
-    Attributes:
-        kernel_shape: (C_out, C_in / G, k, k).
-        stride, padding, dilation, groups: As ``F.conv2d`` takes them, vertical before horizontal.
-    """
-
-    kernel_shape: Sequence[int]
+    kernel_shape: Sequence[int]  # (C_out, C_in / G, k, k)
     stride: Sequence[int]
     padding: Sequence[int]
     dilation: Sequence[int]
@@ -71,7 +59,7 @@ def choose_form(x: Tensor, geometry: Geometry, is_mixture: bool = True) -> str:
     if x.device.type != 'cpu' or not is_mixture:
         return 'product' if geometry.is_matmul else 'grouped'
     height, width = geometry.output_size(x)
-    is_small = geometry.groups == 1 and height * width <= _SMALL_MAP
+    is_small = geometry.groups == 1 and height * width <= 64  # kernels so much larger that they are to be read once
     return 'by_channel' if geometry.is_matmul or is_small else 'by_sample'
 
 
@@ -86,10 +74,8 @@ def memory_format(x: Tensor) -> torch.memory_format:
 
 
 def without_autocast(device_type: str) -> AbstractContextManager:
-    """Keeps autocast from rounding: in bfloat16, attention weights at a large temperature are all alike.
-
-    Where there is no autocast nothing is entered, so that an exported graph has no trace of it.
-    """
+    """Keeps autocast from rounding: in bfloat16, attention weights at a large temperature are all alike."""
+    # Where there is none nothing is entered, so that an exported graph has no trace of it.
     return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
 
 
@@ -100,15 +86,11 @@ def single(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -
     weight, bias = (one if one is None else one.squeeze(0) if len(x) else one.sum(0) for one in (weight, bias))
     g = geometry
     plain = g.is_matmul and tuple(g.stride) == (1, 1) and len(x) and is_channels_last(x)
-    if plain and not _is_recorded() and products.is_available(x):  # a compiler cannot follow the second question
+    # What is differentiated, compiled, exported or cast is to be one of PyTorch's public operators.
+    is_recorded = torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if plain and not (is_recorded or torch.is_autocast_enabled('cpu')) and products.is_available(x):
         return products.pointwise(x, weight, bias)
     return F.conv2d(x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
-
-
-def _is_recorded() -> bool:
-    """Whether what is computed is to be differentiated, compiled, exported or cast: by PyTorch's public operators."""
-    casts = torch.is_autocast_enabled('cpu')
-    return torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing() or casts
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -144,10 +126,7 @@ def _seen(x: Tensor, geometry: Geometry) -> Tensor:
 
 
 def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The mixture of K static convolutions' outputs, whose graph takes any batch size, at K times the multiply-adds.
-
-    Arguments as of ``convolve_mixture``.
-    """
+    """The mixture of K static convolutions' outputs, for any batch size; arguments as of ``convolve_mixture``."""
     g, outputs = geometry, []
     for index, kernel in enumerate(bank.unbind()):
         output = F.conv2d(x, kernel, None if bias is None else bias[index], g.stride, g.padding, g.dilation, g.groups)

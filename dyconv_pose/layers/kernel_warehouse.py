@@ -1,8 +1,7 @@
 """KernelWarehouse (Li and Yao, ICML 2024): kernels assembled from cells that the layers of a stage share.
 
-The kernels of all layers of a warehouse are cut into pieces of one size, (c_out, c_in) at one place of the kernel. Each
-layer owns some of the warehouse's N cells and sees all of them. The image mixes them anew for each of the m pieces of
-a layer's kernel::
+The kernels of all layers of a warehouse are cut into pieces (c_out, c_in) at one place of the kernel. Each layer owns
+some of the warehouse's N cells. The image mixes all of them anew for each of the m pieces of a layer's kernel::
 
     z    = FC(ReLU(BN(FC(average pool(x)))))                 m times N + 1 numbers
     a_j  = tau start_j + (1 - tau) z_j / (sum_n |z_jn| + 0.001)
@@ -10,14 +9,10 @@ a layer's kernel::
     y    = W(x) * x + b
 
 start_j is one-hot: the cell that the piece begins as, of the layer's own. tau falls from 1 to 0 while training begins.
-The budget b is N over the number of all pieces. With b = 1 each piece begins as a cell of its own, with b = 1/2 every
-other one as zero.
+The budget b is N over the number of all pieces: with 1 each begins as a cell of its own, with 1/2 every other as zero.
 
 The equations are those of ``modules/kernel_warehouse.py`` in the authors' repository (github.com/OSVAI/KernelWarehouse)
-with kernels cut at every place (``spatial_partition=True``), without the low-rank ``nonlocal_basis_ratio``. Cells are
-drawn as static kernels are, not over the fan-out of all cells.
-
-Shape letters: B batch, C_in and C_out channels, G groups, H and W height and width, k kernel size, and those above.
+with ``spatial_partition=True``, without ``nonlocal_basis_ratio``. Cells are drawn as static kernels are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +27,6 @@ from torch import Tensor, nn
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
-from .od_conv import normalised
 
 
 class ContrastAttention(nn.Module):
@@ -53,7 +47,7 @@ class ContrastAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, m, N)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
+            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
             z = self.excite(h).unflatten(1, self.start.shape)
         attention = z / (z.abs().sum(dim=2, keepdim=True) + 1e-3)
         return torch.lerp(attention, self.start.to(z.dtype).expand_as(z), self.temperature.to(z.dtype))[:, :, :-1]
@@ -62,29 +56,24 @@ class ContrastAttention(nn.Module):
 class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
-    A warm start is exact for a budget of at least 1 and sets tau to 1, at which every cell is a piece of a static
-    kernel. With a smaller budget it is refused: there are fewer cells than pieces. A normalisation that follows is not
-    folded: the layers share their cells, so none can scale its own.
+    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused. No
+    normalisation is folded: layers share their cells and cannot scale their own.
 
     Args:
-        *arguments: ``nn.Conv2d``'s, as in :class:`~dyconv_pose.layers.DynamicConv2d`.
         budget: b, a whole number or one over a whole number.
-        warehouses: Which layers share their cells: for each warehouse a mapping with ``layers``, patterns over the
-            layers' names such as ``'layer2.*'``, and, where they are to differ, ``budget``, ``cell_in`` and
-            ``cell_out``; the first that matches counts. Other layers share with those of their stage, of which the
-            first block counts to the stage before. Depthwise layers share with depthwise ones alone.
-        cell_in: c_in over the largest common divisor of the input channels per group of the layers that share; by
-            default b, at most 1.
-        cell_out: The same of c_out and the output channels.
+        warehouses: Which layers share their cells: mappings with ``layers``, patterns over names, and, where they are
+            to differ, ``budget``, ``cell_in`` and ``cell_out``; the first that matches counts. Other layers share with
+            those of their stage. Depthwise layers share among themselves.
+        cell_in: c_in over the largest common divisor of the sharing layers' C_in / G; by default b, at most 1.
+        cell_out: The same of c_out and C_out.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts, between 0 and 1.
 
-    Attributes:
-        weight: The layer's own cells, (N_own, c_out, c_in).
-        members: The layers that share their cells, this one among them, as no parts of it; none before conversion.
+    Once converted, ``weight`` are the layer's own cells (N_own, c_out, c_in), ``members`` the layers that share theirs.
     """
 
     kernel_attention = None  # mixtures are of either sign, and each piece of the kernel has its own
+    start_gain = 1.0
 
     def __init__(self, *arguments: object, num_kernels: int = 1, **keywords: object) -> None:
         super().__init__(*arguments, num_kernels=num_kernels, **keywords)
@@ -105,16 +94,16 @@ class KernelWarehouse2d(DynamicConv2d):
             raise ValueError(f'KernelWarehouse2d has no num_kernels, got {self.num_kernels}: set budget.')
         if not reduction > 0:
             raise ValueError(f'reduction must be positive, got {reduction}: the paper uses 16.')
-        for entry in (dict(layers=[], budget=budget), *warehouses):
+        for entry in warehouses:
             if entry.keys() - {'layers', 'budget', 'cell_in', 'cell_out'} or isinstance(entry.get('layers', ''), str):
                 raise ValueError(f'A warehouse has a list of layers, budget, cell_in and cell_out, got {entry}.')
-            share = entry.get('budget', budget)
-            if share <= 0 or (share % 1 and 1 / share % 1):
-                raise ValueError(f'budget must be a whole number or one over a whole number, got {share}.')
+        budgets = [budget, *(entry.get('budget', budget) for entry in warehouses)]
+        if wrong := [share for share in budgets if share <= 0 or (share % 1 and 1 / share % 1)]:
+            raise ValueError(f'budget must be a whole number or one over a whole number, got {wrong[0]}.')
         self.check_temperature(temperature)
         self.options = dict(budget=budget, cell_in=cell_in, cell_out=cell_out)
-        self.warehouses, self.reduction, self.start_temperature = warehouses, reduction, temperature
-        self.budget, self.members = min([budget, *(entry.get('budget', budget) for entry in warehouses)]), ()
+        self.warehouses, self.reduction, self.start_temperature, self.members = warehouses, reduction, temperature, ()
+        self.budget = min(budgets)  # until the layer has its warehouse
         return nn.Identity()
 
     @staticmethod
@@ -132,37 +121,29 @@ class KernelWarehouse2d(DynamicConv2d):
             entry = next((e for e in layer.warehouses if any(fnmatchcase(name, p) for p in e['layers'])), {})
             key = layer.warehouses.index(entry) if entry else stages[name], layer.groups == layer.in_channels > 1
             shared.setdefault(key, (layer.options | dict(entry), []))[1].append(layer)
-        unused = [entry for n, entry in enumerate(layer.warehouses) if not {(n, True), (n, False)} & shared.keys()]
-        if unused:
+        used = {place for place, _ in shared}
+        if unused := [entry for place, entry in enumerate(layer.warehouses) if place not in used]:
             raise ValueError(f'The layers of a warehouse must be among {list(layers)[:4]}..., got {unused[0]}.')
         for options, members in shared.values():
             _share_cells(tuple(members), options['budget'], options['cell_in'], options['cell_out'])
 
     def forward(self, x: Tensor) -> Tensor:
-        """As any dynamic convolution; ValueError where the layer is not part of a converted network."""
+        """As any dynamic convolution, in a converted network."""
         if not self.members:
             raise ValueError('KernelWarehouse2d shares cells with other layers: build it by make_dynamic(network)')
         return super().forward(x)
 
-    def aggregate(self, attention: Tensor, bank: Tensor) -> Tensor:
-        """Makes each sample's kernel (B, C_out, C_in / G, k, k) from attention (B, m, N) and cells (N, c_out, c_in)."""
+    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Assembles each sample's kernel from the cells of all members, by attention (B, m, N)."""
+        bank = torch.cat([layer.weight for layer in self.members])  # (N, c_out, c_in)
         cells = aggregate(attention.flatten(0, 1).to(bank.dtype), bank)  # (B * m, c_out, c_in)
         pieces = cells.unflatten(0, (-1, *self.cuts(*bank.shape[1:])))  # (B, k * k, outs, ins, c_out, c_in)
-        return pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
-
-    def kernels(self, attention: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Assembles each sample's kernel from the cells of all members."""
-        weight = self.aggregate(attention, torch.cat([layer.weight for layer in self.members]))
+        weight = pieces.permute(0, 2, 4, 3, 5, 1).reshape(-1, *self.kernel_shape)
         return weight, None if self.bias is None else self.bias.expand(attention.shape[0], -1)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
         """Convolves with assembled kernels."""
         return convolve_per_sample(x, *self.kernels(attention), geometry)
-
-    @property
-    def kernel_shape(self) -> tuple[int, ...]:
-        """(C_out, C_in / G, k, k)."""
-        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     def cuts(self, c_out: int, c_in: int) -> tuple[int, int, int]:
         """Into how many pieces a kernel is cut: by place, output channel and input channel."""
@@ -186,26 +167,21 @@ class KernelWarehouse2d(DynamicConv2d):
         else:
             super().init_weights()
 
-    def from_static(self, weight: Tensor, bias: Tensor | None = None, *_: object, **__: object) -> dict[str, Tensor]:
-        """As every operator, with tau at 1; there are no kernels that noise could part."""
+    def from_static(self, weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+        """As every operator, with tau at 1."""
         if self.budget < 1:
             raise ValueError('A budget below 1 has fewer cells than static kernels have pieces: set budget=1')
-        if self.members:
-            new = {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
-            return self.state_dict() | new | ({} if bias is None else {'bias': bias[None]})
-        if self.start_temperature != 1:
+        if not self.members and self.start_temperature != 1:
             raise ValueError(f'A warm start is exact at temperature=1, got {self.start_temperature}: leave it out.')
-        return super().from_static(weight, bias)
-
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        pass  # it is
+        state = super().from_static(weight, bias)
+        if self.members:
+            state |= {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
+        return state
 
 
 def _stages(names: Iterable[str]) -> dict[str, str]:
-    """The stage of each layer: its name up to the first number, such as ``layer2`` of ``layer2.1.conv1``.
-
-    The first block of a stage counts to the one before, as its widths do: ``layer2.0.conv1`` to ``layer1``.
-    """
+    """The stage of each layer: its name up to the first number, such as ``layer2`` of ``layer2.1.conv1``."""
+    # The first block of a stage counts to the one before, as its widths do: layer2.0.conv1 to layer1.
     stages, previous, current = {}, '', ''
     for name in names:
         parts = name.split('.')
@@ -218,34 +194,27 @@ def _stages(names: Iterable[str]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def _share_cells(
-    layers: tuple[KernelWarehouse2d, ...], budget: float, cell_in: float | None, cell_out: float | None
-) -> None:
+def _share_cells(layers: tuple, budget: float, cell_in: float | None, cell_out: float | None) -> None:
     """Gives layers their cells, cut from the kernels that they have, and their attention to the cells of all."""
     shapes = [layer.kernel_shape[:2] for layer in layers]
     shares = [min(budget, 1) if share is None else share for share in (cell_out, cell_in)]
     cell = [max(int(gcd(*sizes) * share), 1) for sizes, share in zip(zip(*shapes, strict=True), shares, strict=True)]
     if any(channels % size for shape in shapes for channels, size in zip(shape, cell, strict=True)):
         raise ValueError(f'cell_in and cell_out must cut channels {shapes} evenly, got cells of {cell}: choose 1 / n.')
-    starts = [_start(prod(layer.cuts(*cell)), budget) for layer in layers]
-    num_cells, first = sum(own for _, own in starts), 0
-    for layer, (start, own) in zip(layers, starts, strict=True):
-        kernel = layer.weight[0]
-        start = F.one_hot(torch.where(start < 0, num_cells, first + start), num_cells + 1)
+    starts, num_cells = [], 0
+    for layer in layers:  # for each piece of a kernel the cell that it begins as, -1 for none
+        index = torch.arange(prod(layer.cuts(*cell)), device='cpu')  # also in a network on the meta device
+        layer.first_cell, share = num_cells, round(1 / min(budget, 1))
+        begins = index % share == index // share % share  # as the authors spread them
+        cells = (begins.cumsum(0) - 1) * max(int(budget), 1)
+        starts.append(torch.where(begins, num_cells + cells, -1))
+        num_cells += int(begins.sum()) * max(int(budget), 1)
+    ends = [layer.first_cell for layer in layers[1:]] + [num_cells]
+    for layer, start, end in zip(layers, starts, ends, strict=True):
+        kernel, is_trained = layer.weight[0], layer.weight.requires_grad
+        start = F.one_hot(torch.where(start < 0, num_cells, start), num_cells + 1)
         attention = ContrastAttention(layer.in_channels, start, layer.reduction, layer.start_temperature)
-        layer.attention = attention.to(kernel).train(layer.training).requires_grad_(layer.weight.requires_grad)
-        cells = torch.randn(own, *cell).to(kernel) * kernel.std(correction=0)
-        layer.weight = nn.Parameter(cells, requires_grad=layer.weight.requires_grad)
-        layer.members, layer.first_cell, layer.budget = layers, first, budget
+        layer.attention = attention.to(kernel).train(layer.training).requires_grad_(is_trained)
+        cells = torch.randn(end - layer.first_cell, *cell).to(kernel) * kernel.std(correction=0)
+        layer.weight, layer.members, layer.budget = nn.Parameter(cells, requires_grad=is_trained), layers, budget
         layer.weight.copy_(layer.cells_of(kernel))
-        first += own
-
-
-def _start(pieces: int, budget: float) -> tuple[Tensor, int]:
-    """For each piece of a kernel which of the layer's cells it begins as, -1 for none (m,), and how many it has."""
-    index = torch.arange(pieces, device='cpu')  # also where the network is built on the meta device
-    if budget >= 1:
-        return index * int(budget), pieces * int(budget)
-    share = round(1 / budget)
-    own = index % share == index // share % share  # as the authors spread them
-    return torch.where(own, own.cumsum(0) - 1, -1), int(own.sum())

@@ -9,10 +9,7 @@ kernel, and each of the K kernels::
     y              = W(x) * x + sum_k pi_k b_k
 
 The equations are those of ``modules/odconv.py`` in the authors' repository (github.com/OSVAI/ODConv), which has no
-bias. A 1x1 kernel has no attention over its one place, a depthwise layer none over output channels, which are its
-input channels, and K = 1 none over kernels.
-
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size.
+bias. A 1x1 kernel has no a_p, a depthwise layer, whose output channels are its input channels, no a_o, K = 1 no pi.
 """
 
 import copy
@@ -24,16 +21,6 @@ from torch import Tensor, nn
 from .base import DynamicConv2d
 from .dynamic_conv import aggregate, convolve_mixture, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
-
-
-def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-    """Normalises each channel of features (B, C) or (B, C, P); raises ValueError in training if it has one value."""
-    if norm.training and h.numel() == h.shape[1]:
-        raise ValueError(
-            'This operator normalises over the batch within its layers and got one value for each channel: train on 2 '
-            'images per batch or more, or put the network into eval mode.'
-        )
-    return norm(h)
 
 
 class AxisAttention(nn.Linear):
@@ -49,9 +36,7 @@ class AxisAttention(nn.Linear):
 class OmniAttention(nn.Module):
     """Attention along each axis, of which ``sizes`` has the lengths by name (section 3.2 of the paper)."""
 
-    def __init__(
-        self, in_channels: int, sizes: dict[str, int], reduction: float, temperature: float, **where: object
-    ) -> None:
+    def __init__(self, in_channels: int, sizes: dict, reduction: float, temperature: float, **where: object) -> None:
         super().__init__()
         hidden = max(int(in_channels / reduction), 16)
         self.squeeze = nn.Linear(in_channels, hidden, bias=False, **where)
@@ -66,21 +51,22 @@ class OmniAttention(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Maps features (B, C_in, H, W) to kernels (B, K), inputs (B, C_in), outputs (B, C_out), places (B, k * k)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
+            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
             return {axis: layer(h, self.temperature, axis == 'kernels') for axis, layer in self.axes.items()}
 
 
 class ODConv2d(DynamicConv2d):
     """ODConv, a drop-in for :class:`torch.nn.Conv2d`.
 
-    A warm start is exact: the last layers of the sigmoids begin at zero, where each sigmoid is one half, and the K
-    copies of the static kernel are doubled for each. The softmax stays as it is drawn, which lets the copies part.
+    A warm start is exact: each sigmoid begins at one half, and the K copies of the static kernel are doubled for each.
+    The softmax stays as it is drawn, which lets the copies part.
 
     Args:
-        *arguments: Those of :class:`~dyconv_pose.layers.DynamicConv2d`: ``nn.Conv2d``'s, then ``num_kernels``.
         reduction: C_in over the attention's hidden width, which is at least 16; 16 in the paper.
         temperature: tau, at which training starts; 30 in the paper, annealed to 1 within ten epochs.
     """
+
+    zero_at_start = tuple(f'attention.axes.{axis}.' for axis in ('inputs', 'outputs', 'places'))
 
     def build_attention(self, reduction: float = 16, temperature: float = 30.0, **where: object) -> nn.Module:
         """Makes the :class:`OmniAttention`."""
@@ -94,6 +80,7 @@ class ODConv2d(DynamicConv2d):
             sizes['outputs'] = self.out_channels
         if self.kernel_size != (1, 1):
             sizes['places'] = self.kernel_size[0] * self.kernel_size[1]
+        self.start_gain = 0.5 ** len(sizes.keys() - {'kernels'})  # a half for each axis that has sigmoids
         return OmniAttention(self.in_channels, sizes, reduction, temperature, **where)
 
     def aggregate(self, attention: dict[str, Tensor], bank: Tensor) -> Tensor:
@@ -106,9 +93,8 @@ class ODConv2d(DynamicConv2d):
     def kernels(self, attention: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Makes each sample's whole kernel, the attention over channels in it, and its bias."""
         weight, bias = super().kernels(attention)
-        per_group = attention['inputs'].to(weight.dtype).unflatten(1, (self.groups, 1, -1))  # (B, G, 1, C_in / G)
-        inputs = per_group.expand(-1, -1, self.out_channels // self.groups, -1).flatten(1, 2)  # (B, C_out, C_in / G)
-        weight = weight * inputs[..., None, None]
+        inputs = attention['inputs'].to(weight.dtype).unflatten(1, (self.groups, -1))  # (B, G, C_in / G)
+        weight = weight * inputs.repeat_interleave(self.out_channels // self.groups, dim=1)[..., None, None]
         if 'outputs' in attention:
             weight = weight * attention['outputs'].to(weight.dtype)[:, :, None, None, None]
         return weight, bias
@@ -131,15 +117,6 @@ class ODConv2d(DynamicConv2d):
     def kernel_attention(self) -> nn.Module | None:
         """Attention over kernels, which K = 1 has none of."""
         return self.attention.axes['kernels'] if self.num_kernels > 1 else None
-
-    def start_attention(self) -> dict[str, Tensor]:
-        """The attention's state with the last layers of its sigmoids at zero."""
-        state = self.attention.state_dict()
-        zeros = [name for name in state if name.startswith('axes.') and not name.startswith('axes.kernels.')]
-        return state | {name: torch.zeros_like(state[name]) for name in zeros}
-
-    def _make_exact(self, found: dict[str, Tensor], static: dict[str, Tensor]) -> None:
-        found['weight'] = found['weight'] * 2 ** len(self.attention.axes.keys() - {'kernels'})
 
     def folded(self, scale: Tensor, shift: Tensor) -> 'ODConv2d':
         """A copy that computes ``scale * y + shift``; the softmax's sum is one, so every bias takes the shift."""

@@ -1,20 +1,13 @@
-"""TensorFlow's padding ``'SAME'``: at stride 2 an even image is padded on its right and lower edge alone."""
+"""Padding by hand: TensorFlow's ``'SAME'``, which pads an even image at stride 2 on its right and lower edge alone."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .forms import Geometry
 
-def pad_same(
-    x: Tensor,
-    kernel_size: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int] = (1, 1),
-    mode: str = 'constant',
-) -> Tensor:
-    """Pads (B, C, H, W) so that a convolution gives (B, C_out, ceil(H / stride), ceil(W / stride)).
 
-    What can't be shared evenly between two edges goes to the lower and the right one, as in TensorFlow.
-    """
+def pad_same(x: Tensor, kernel_size: tuple, stride: tuple, dilation: tuple = (1, 1), mode: str = 'constant') -> Tensor:
+    """Pads (B, C, H, W) so that a convolution gives (B, C_out, ceil(H / stride), ceil(W / stride))."""
     pads = []  # left, right, top, bottom
     for size, k, step, gap in zip(x.shape[2:], kernel_size, stride, dilation, strict=True):
         total = max((-(-size // step) - 1) * step + gap * (k - 1) + 1 - size, 0)
@@ -22,11 +15,20 @@ def pad_same(
     return F.pad(x, pads, mode=mode) if any(pads) else x
 
 
-class Conv2dSame(nn.Conv2d):
-    """``nn.Conv2d`` with TensorFlow's padding ``'SAME'`` at any stride; the same parameters under the same names.
+def padded(conv: nn.Module, x: Tensor) -> tuple[Tensor, Geometry]:
+    """Pads x by hand where PyTorch's convolution can't, and returns the convolution that is left."""
+    mode = 'constant' if conv.padding_mode == 'zeros' else conv.padding_mode
+    padding = (0, 0) if conv.padding == 'valid' else conv.padding
+    if padding == 'same':
+        x, padding = pad_same(x, conv.kernel_size, conv.stride, conv.dilation, mode), (0, 0)
+    elif mode != 'constant' and any(padding):
+        x, padding = F.pad(x, (padding[1], padding[1], padding[0], padding[0]), mode=mode), (0, 0)
+    shape = conv.out_channels, conv.in_channels // conv.groups, *conv.kernel_size
+    return x, Geometry(shape, conv.stride, padding, conv.dilation, conv.groups)
 
-    It takes ``nn.Conv2d``'s arguments. A number as ``padding`` is not followed: MMCV's ``ConvModule`` always gives one.
-    """
+
+class Conv2dSame(nn.Conv2d):
+    """``nn.Conv2d`` with padding ``'SAME'`` at any stride; the number that MMCV's ConvModule gives is not followed."""
 
     def __init__(
         self,

@@ -1,20 +1,19 @@
 """MMPose's MobileNetV2, MobileNetV3 and ResNet, dynamic exactly where the paper's networks are.
 
-The paper's parameter counts say which convolutions are dynamic: all but the stem, MobileNet's last 1x1
-convolution, the fully-connected layers of squeeze-and-excitation, and ResNet's shortcut projections. Of all networks
-``conv_cfg`` is the dynamic layer, by default the paper's, and ``None`` for the static network.
+The paper's parameter counts say which convolutions are dynamic: all but the stem, MobileNet's last 1x1 convolution,
+the layers of squeeze-and-excitation, and ResNet's shortcut projections. Of all networks ``conv_cfg`` is the dynamic
+layer, by default the paper's, and ``None`` for the static network; other arguments are MMPose's.
 """
 
-from collections.abc import Sequence
+from functools import wraps
 from typing import ClassVar
 
 from mmcv.cnn import ConvModule
 from mmpose.models.backbones import MobileNetV2, MobileNetV3, ResNet
 from mmpose.models.backbones.resnet import BasicBlock
 from mmpose.registry import MODELS
-from torch import nn
 
-from dyconv_pose.layers import Conv2dSame, convert_convs
+from dyconv_pose.layers import Conv2dSame
 
 from .dynamic import DynamicMixin
 
@@ -26,53 +25,34 @@ class PaddedMobileNetV2(MobileNetV2):
     """MMPose's ``MobileNetV2`` with two options that networks trained in TensorFlow need.
 
     Args:
-        widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs: Those of MMPose's ``MobileNetV2``.
-        padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: where the stride is 2, on the lower and right edge
-            alone.
+        *args, **kwargs: Those of MMPose's ``MobileNetV2``.
+        padding: ``'symmetric'``, or ``'same'`` as TensorFlow pads: at stride 2, on the lower and right edge alone.
         last_channels: Channels of the last feature map; ``None`` for MMPose's 1280 times ``widen_factor``, or 1280.
-
-    Raises:
-        ValueError: ``padding`` is neither of the two.
     """
 
+    @wraps(MobileNetV2.__init__)  # for its names of arguments
     def __init__(
-        self,
-        widen_factor: float = 1.0,
-        out_indices: Sequence[int] = (7,),
-        frozen_stages: int = -1,
-        conv_cfg: dict | None = None,
-        *args: object,
-        padding: str = 'symmetric',
-        last_channels: int | None = None,
-        **kwargs: object,
+        self, *args: object, padding: str = 'symmetric', last_channels: int | None = None, **kwargs: object
     ) -> None:
         if padding not in ('symmetric', 'same'):
             raise ValueError(f"padding must be 'symmetric' or 'same', got {padding!r}.")
-        super().__init__(widen_factor, out_indices, frozen_stages, conv_cfg, *args, **kwargs)
+        super().__init__(*args, **kwargs)
         if last_channels is not None:
             old, settings = self.conv2, dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
             self.conv2 = ConvModule(old.in_channels, last_channels, 1, conv_cfg=self.conv_cfg, **settings)
             self.out_channel = last_channels
-        if padding == 'same':
-            convert_convs(self, _padded_as_tensorflow)
-
-
-def _padded_as_tensorflow(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution with the padding ``'same'``, where that differs from its own."""
-    if conv.stride == (1, 1):
-        return conv
-    settings = dict(stride=conv.stride, dilation=conv.dilation, groups=conv.groups, bias=conv.bias is not None)
-    same = Conv2dSame(conv.in_channels, conv.out_channels, conv.kernel_size, **settings)
-    same.load_state_dict(conv.state_dict())
-    return same
+        for block in self.modules() if padding == 'same' else ():
+            if isinstance(block, ConvModule) and block.stride != (1, 1):
+                old, settings = block.conv, dict(groups=block.groups, bias=block.with_bias)
+                block.conv = Conv2dSame(old.in_channels, old.out_channels, old.kernel_size, old.stride, **settings)
+                block.conv.load_state_dict(old.state_dict())
 
 
 @MODELS.register_module()
 class DyMobileNetV2(DynamicMixin, PaddedMobileNetV2):
     """MobileNetV2 whose inverted residual blocks are dynamic.
 
-    Maps (B, 3, H, W) to, by default, one feature map (B, 1280, H/32, W/32). Arguments are those of
-    :class:`PaddedMobileNetV2`; the paper uses ``widen_factor`` 0.35, 0.5, 0.75 and 1.0.
+    Maps (B, 3, H, W) to, by default, one feature map (B, 1280, H/32, W/32); the paper uses ``widen_factor`` 0.35 to 1.
     """
 
     default_conv_cfg = PAPER_CONV_CFG
@@ -83,11 +63,9 @@ class DyMobileNetV2(DynamicMixin, PaddedMobileNetV2):
 class DyMobileNetV3(DynamicMixin, MobileNetV3):
     """MobileNetV3 whose inverted residual blocks are dynamic, squeeze-and-excitation excepted.
 
-    ``arch='small-s16'`` is ``'small'`` without its last stage, for inputs so small that a feature map at stride 32
-    has too few cells to locate a joint; its output is (B, 48, H/16, W/16).
+    ``arch='small-s16'`` is ``'small'`` without its last stage, for small inputs; its output is (B, 48, H/16, W/16).
 
     Maps (B, 3, H, W) to, by default, one feature map (B, 96, H/32, W/32), or (B, 160, H/32, W/32) for ``arch='big'``.
-    Arguments are those of MMPose's ``MobileNetV3``.
     """
 
     arch_settings: ClassVar[dict] = {**MobileNetV3.arch_settings, 'small-s16': MobileNetV3.arch_settings['small'][:8]}
@@ -100,7 +78,6 @@ class DyResNet(DynamicMixin, ResNet):
     """ResNet whose residual blocks are dynamic, shortcut projections excepted; with a depth of 10 besides.
 
     Maps (B, 3, H, W) to, by default, one feature map (B, C, H/32, W/32), C = 512 up to depth 34 and 2048 from 50 on.
-    Arguments are those of MMPose's ``ResNet``.
     """
 
     arch_settings: ClassVar[dict] = {10: (BasicBlock, (1, 1, 1, 1)), **ResNet.arch_settings}

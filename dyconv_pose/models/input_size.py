@@ -1,5 +1,6 @@
-"""Which input sizes a network takes: those that its stride divides."""
+"""Which input sizes a network takes: those that its stride divides, where feature maps fit on the way up again."""
 
+import copy
 import math
 from itertools import product
 
@@ -11,11 +12,7 @@ from dyconv_pose.layers import DynamicConv2d
 
 @torch.no_grad()
 def check_input_size(model: nn.Module) -> None:
-    """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide.
-
-    At such a size feature maps are rounded up on the way down, and do not fit their targets or one another on the way
-    up. The stride is found by running the backbone on one image of zeros.
-    """
+    """Raises a ValueError for a pose estimator with heatmaps whose input size its stride does not divide."""
     decoder = getattr(getattr(model, 'head', None), 'decoder', None)
     if not hasattr(decoder, 'heatmap_size'):
         return
@@ -32,25 +29,20 @@ def check_input_size(model: nn.Module) -> None:
 
 
 def _stride(backbone: nn.Module, width: int, height: int) -> int:
-    """How many rows of the input one of the coarsest feature map stands for."""
+    """How many rows of the input one of the coarsest feature map stands for, found with one image of zeros."""
     width, height = (-(-size // 64) * 64 for size in (width, height))  # sizes that all take
-    rows = [height]
+    backbone, rows = copy.deepcopy(backbone), [height]
+    backbone.eval()
 
     def note(_module: nn.Module, _inputs: tuple, y: torch.Tensor) -> None:
         if y.dim() == 4 and y.shape[2] * y.shape[3] > 1:  # what is pooled to one place is no feature map
             rows.append(y.shape[2])
 
-    convs = [module for module in backbone.modules() if isinstance(module, (nn.Conv2d, DynamicConv2d))]
-    handles = [conv.register_forward_hook(note) for conv in convs]
-    modes = {module: module.training for module in backbone.modules()}
-    backbone.eval()
+    for module in backbone.modules():
+        if isinstance(module, (nn.Conv2d, DynamicConv2d)):
+            module.register_forward_hook(note)
     try:
         backbone(torch.zeros(1, 3, height, width, device=next(backbone.parameters()).device))
     except (AssertionError, RuntimeError):  # a network of fixed size, such as some transformers
         return 1
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        for handle in handles:
-            handle.remove()
     return height // min(rows)

@@ -1,12 +1,10 @@
 """The rule that picks convolutions, and the warm start, both tested on what the network computes."""
 
-import re
-
 import pytest
 import torch
 from torch import nn
 
-from dyconv_pose.layers import DyConv2d, dynamic_layers, make_dynamic, warm_start_state
+from dyconv_pose.layers import DyConv2d, dynamic_layers, make_dynamic
 from dyconv_pose.layers.convert import kind_of
 
 
@@ -188,51 +186,32 @@ def test_an_exclusion_of_nothing_is_refused():
         convert(static_network(), exclude=['3', 'misspelt'])
 
 
-class TestWarmStartState:
-    def test_noise_of_a_kernel_of_one_element(self):
-        network = nn.Sequential(DyConv2d(1, 1, 1))
-        state = warm_start_state({'0.weight': torch.full((1, 1, 1, 1), 2.0)}, network, noise=0.1)
-        assert state['0.weight'].flatten().tolist() == [2.0] * 4
+class TestNoise:
+    def test_of_a_kernel_of_one_element(self):
+        layer = DyConv2d(1, 1, 1)
+        layer.load_state_dict({'weight': torch.full((1, 1, 1, 1), 2.0), 'bias': torch.zeros(1)})
+        layer.add_noise(0.1)
+        assert layer.weight.flatten().tolist() == [2.0] * 4
 
-    def test_without_noise(self, static, x):
-        network = dynamic_network()
-        state = warm_start_state(static.state_dict(), network)
-        assert state.keys() == network.state_dict().keys()
-        network.load_state_dict(state)
-        torch.testing.assert_close(outputs(network, x), outputs(static, x), rtol=0, atol=1e-12)
-
-    def test_noise(self):
+    def test_statistics(self):
         torch.manual_seed(0)
-        static, network = nn.Conv2d(64, 64, 3), DyConv2d(64, 64, 3)
-        state = warm_start_state({'0.weight': static.weight.data}, nn.Sequential(network), noise=0.1)
-        bank = state['0.weight']
-        torch.testing.assert_close(bank.mean(0), static.weight.data, rtol=0, atol=1e-6)
+        static, layer = nn.Conv2d(64, 64, 3), DyConv2d(64, 64, 3)
+        layer.load_state_dict(static.state_dict())
+        layer.add_noise(0.1)
+        torch.testing.assert_close(layer.weight.mean(0), static.weight, rtol=0, atol=1e-6)
         expected = 0.1 * static.weight.std().item()
-        for kernel in bank:
+        for kernel in layer.weight:
             assert (kernel - static.weight).std().item() == pytest.approx(expected, rel=0.02)
 
-    def test_noise_lets_the_kernels_part(self, static, x):
+    def test_lets_the_kernels_part(self, static, x):
         def gradients(noise):
             network = dynamic_network()
-            network.load_state_dict(warm_start_state(static.state_dict(), network, noise))
+            network.load_state_dict(static.state_dict())
+            for _, layer in dynamic_layers(network):
+                layer.add_noise(noise)
             network(x).square().sum().backward()
             return network[3].attention.excite.bias.grad
 
         # With equal kernels the output does not depend on the attention, so the attention cannot learn.
         assert gradients(0.0).abs().max() < 1e-9
         assert gradients(0.1).abs().max() > 1e-6
-
-    def test_generator(self, static):
-        def draw(seed):
-            generator = torch.Generator().manual_seed(seed)
-            return warm_start_state(static.state_dict(), dynamic_network(), 0.1, generator)['0.weight']
-
-        assert torch.equal(draw(3), draw(3))
-        assert not torch.equal(draw(3), draw(4))
-
-    def test_mistakes(self, static):
-        with pytest.raises(ValueError, match=re.escape('noise must not be negative, got -0.1')):
-            warm_start_state(static.state_dict(), dynamic_network(), noise=-0.1)
-        renamed = {f'backbone.{key}': value for key, value in static.state_dict().items()}
-        with pytest.raises(ValueError, match=r'static kernel for none of its dynamic layers.*0, 2\.0, 2\.2, 3'):
-            warm_start_state(renamed, dynamic_network())

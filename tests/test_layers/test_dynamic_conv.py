@@ -232,9 +232,9 @@ def test_whole_layer_in_half_precision(dtype):
         (dict(num_kernels=0), 'num_kernels must be at least 1, got 0'),
         (dict(reduction=0), 'reduction must be at least 1, got 0'),
         (dict(temperature=0), 'temperature must be positive, got 0'),
-        (dict(groups=3), 'groups must divide'),
-        (dict(padding_mode='mirror'), "got 'mirror'"),
-        (dict(padding='full'), "got 'full'"),
+        (dict(groups=3), 'in_channels must be divisible by groups'),
+        (dict(padding_mode='mirror'), "but got padding_mode='mirror'"),
+        (dict(padding='full'), "'full', should be one of"),
     ],
 )
 def test_mistakes_are_named(kwargs, words):

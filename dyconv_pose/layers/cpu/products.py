@@ -1,9 +1,8 @@
 """Products of matrices sample by sample: on CPUs in float32, large ones by oneDNN.
 
-``torch.bmm`` is MKL's, one call for all samples. PyTorch's convolutions are oneDNN's, which is quicker on
-AMD's processors (``by_channel`` against ``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``; no others
-were measured). Of float32 it multiplies one sample at a time, by the operator that ``torch.compile`` takes for linear
-layers: so each sample of a large product has a call of its own, and small products are ``torch.bmm``'s.
+``torch.bmm`` is MKL's, one call for all samples. oneDNN is quicker on AMD's processors (``by_channel`` against
+``by_channel, MKL`` in the tables of ``benchmarks/layer_cost.py``; no others were measured), but multiplies one sample
+at a time, by the operator that ``torch.compile`` takes for linear layers.
 """
 
 import torch
@@ -34,10 +33,9 @@ def is_available(x: Tensor) -> bool:
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 1x1 convolution of one sample in channels_last as one product of oneDNN's, without gradients.
+    """A 1x1 convolution of x (1, C_in, H, W) in channels_last as one product of oneDNN's, without gradients.
 
-    ``F.conv2d`` is slower for a single sample: with one thread it is MKL's product. x is (1, C_in, H, W), ``weight``
-    (C_out, C_in, 1, 1), ``bias`` (C_out,).
+    ``F.conv2d`` is slower for a single sample: with one thread it is MKL's product.
     """
     rows = x.permute(0, 2, 3, 1).flatten(0, 2)  # (H * W, C_in)
     bias = None if bias is None else bias.contiguous()  # its strides would not be looked at

@@ -3,15 +3,9 @@
 A batch has B kernels where a static layer has one. Made all at once they fill memory that is new to the process and
 far from the processor; for the last layers of a ResNet that takes longer than the convolution. Here only a tile of
 them, some samples' or some output channels', exists at a time: mixed, used, and overwritten by the next. The backward
-pass mixes them again, so that no (B, C_out, C_in / G, k, k) tensor waits for it.
-
-The forward and the backward pass are one operator of PyTorch each, so ``torch.compile`` takes them whole.
-
-Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
-N elements C_in / G * k * k of an output channel's kernel.
+pass mixes them again. Either pass is one operator of PyTorch, so ``torch.compile`` takes it whole.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 
@@ -20,24 +14,16 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from ..forms import Geometry, branches, memory_format, without_autocast
-from .tile_forms import TILINGS, ChannelTiles, SampleTiles
+from .tile_forms import TILINGS
 
 
 def convolve_in_tiles(
     x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry, form: str
 ) -> Tensor:
-    """Convolves sample b of x with the kernel ``sum_k attention[b, k] * bank[k]`` and adds its bias.
+    """As ``convolve_mixture``, for B > 0, attention in the bank's type and a mixed bias (B, C_out).
 
-    Args:
-        x: (B, C_in, H, W) with B > 0, of any memory format.
-        attention: (B, K), of the type of ``bank``.
-        bank: (K, C_out, C_in / G, k, k); mixed in its own type, then used in that of x, or of autocast.
-        bias: (B, C_out), or ``None``.
-        geometry: The convolution's.
-        form: A key of :data:`~dyconv_pose.layers.cpu.tile_forms.TILINGS`; ``'by_channel'`` needs G = 1.
-
-    Returns:
-        (B, C_out, H_out, W_out) in the memory format of x.
+    The bank is mixed in its own type, then used in that of x, or of autocast. ``form`` is a key of ``TILINGS``;
+    ``'by_channel'`` needs G = 1. The output is in the memory format of x.
     """
     g, layout = geometry, memory_format(x)
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
@@ -59,36 +45,30 @@ def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: objec
     geometry = Geometry(bank.shape[1:], *parts)
     y, tiles = _empty_output(x, geometry), TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
-        for samples, channels, elements in _places(tiles, geometry):
+        for samples, elements in tiles:
             weight = torch.mm(attention[samples], bank.flatten(1)[:, elements])
-            tiles.convolve(samples, channels, weight.to(x.dtype), y)
+            tiles.convolve(samples, elements, weight.to(x.dtype), y)
     return y
 
 
 @torch.library.custom_op(
     'dyconv_pose::convolve_tiled_backward',
     mutates_args=(),
-    schema=f'(Tensor grad, {_OPERANDS}, bool needs_x) -> (Tensor, Tensor, Tensor)',
+    schema=f'(Tensor grad, {_OPERANDS}) -> (Tensor, Tensor, Tensor)',
 )
 def _backward(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, ...]:
-    """The gradients of x (empty unless needed), attention and bank."""
-    *parts, form, needs_x = arguments
+    """The gradients of x, attention and bank."""
+    *parts, form = arguments
     flat, geometry = bank.flatten(1), Geometry(bank.shape[1:], *parts)
     attention_grad, bank_grad = torch.zeros_like(attention), torch.zeros_like(bank)
-    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry, needs_x)
+    flat_grad, tiles = bank_grad.flatten(1), TILINGS[form](x, geometry)
     with without_autocast(x.device.type):
-        for samples, channels, elements in _places(tiles, geometry):
+        for samples, elements in tiles:
             weight = torch.mm(attention[samples], flat[:, elements]).to(x.dtype)
-            weight_grad = tiles.backward(samples, channels, weight, grad).to(bank.dtype)
+            weight_grad = tiles.backward(samples, elements, weight, grad).to(bank.dtype)
             flat_grad[:, elements].addmm_(attention[samples].t(), weight_grad)
             attention_grad[samples].addmm_(weight_grad, flat[:, elements].t())
-    return tiles.x_grad if needs_x else x.new_empty(0), attention_grad, bank_grad
-
-
-def _places(tiles: SampleTiles | ChannelTiles, geometry: Geometry) -> Iterator[tuple[slice, slice, slice]]:
-    """Yields each tile's samples and channels, and where the kernels of those stand in a flattened kernel."""
-    each = prod(geometry.kernel_shape[1:])
-    return ((samples, rows, slice(rows.start * each, rows.stop * each)) for samples, rows in tiles)
+    return tiles.x_grad, attention_grad, bank_grad
 
 
 def _empty_output(x: Tensor, geometry: Geometry) -> Tensor:
@@ -96,15 +76,8 @@ def _empty_output(x: Tensor, geometry: Geometry) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
-@convolve_tiled.register_fake
-def _(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
-    return _empty_output(x, Geometry(bank.shape[1:], *arguments[:-1]))
-
-
-@_backward.register_fake
-def _(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, Tensor, Tensor]:
-    x_grad = torch.empty_like(x) if arguments[-1] else x.new_empty(0)
-    return x_grad, torch.empty_like(attention), torch.empty_like(bank)
+convolve_tiled.register_fake(lambda x, _, bank, *parts: _empty_output(x, Geometry(bank.shape[1:], *parts[:-1])))
+_backward.register_fake(lambda grad, *inputs: tuple(torch.empty_like(tensor) for tensor in inputs[:3]))
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
@@ -114,15 +87,15 @@ def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tenso
 
 def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, attention, bank = ctx.saved_tensors
-    needs_x, unused = ctx.needs_input_grad[0], [None] * len(ctx.arguments)
     if torch.is_grad_enabled():  # this gradient is to be differentiated itself
         geometry = Geometry(bank.shape[1:], *ctx.arguments[:-1])
         y = branches(x, attention.to(x.dtype), bank.to(x.dtype), None, geometry)
         wanted = [tensor for tensor in (x, attention, bank) if tensor.requires_grad]
         gradients = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
-        return (*(next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)), *unused)
-    gradients = _backward(grad, x, attention, bank, *ctx.arguments, needs_x)
-    return (gradients[0] if needs_x else None, *gradients[1:], *unused)
+        gradients = [next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)]
+    else:
+        gradients = _backward(grad, x, attention, bank, *ctx.arguments)
+    return *gradients, *[None] * len(ctx.arguments)
 
 
 convolve_tiled.register_autograd(_differentiate, setup_context=_save)
@@ -135,5 +108,5 @@ def _flops(x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, o
 
 
 @register_flop_formula(torch.ops.dyconv_pose.convolve_tiled_backward)
-def _backward_flops(grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *rest, **_) -> int:
-    return 2 * attention[0] * prod(bank[1:]) * (3 * bank[0] + (1 + rest[-1]) * prod(grad[2:]))
+def _backward_flops(grad: torch.Size, x: torch.Size, attention: torch.Size, bank: torch.Size, *_: object, **__) -> int:
+    return 2 * attention[0] * prod(bank[1:]) * (3 * bank[0] + 2 * prod(grad[2:]))
