@@ -3,8 +3,8 @@
     python benchmarks/movenet_itself.py MODELS/movenet-thunder.json --size 256 --out thunder.json
 
 Each person is cut out as a square of 1.25 times the longer side of the box, as single-person models are used: of the
-annotated boxes, or with ``--boxes`` of those in a results file of ``tools/infer.py``. There is no flip test. A person's
-score is the mean of the keypoint scores. The milliseconds are those of the network in ONNX Runtime, for one crop.
+annotated boxes, or with ``--detected`` of those that the detector that ships finds. There is no flip test. A person's
+score is the mean of the keypoint scores, times the box's. The milliseconds are those of the network in ONNX Runtime, for one crop.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='the .json file of MoveNet Lightning or Thunder')
     parser.add_argument('--size', type=int, required=True, help='192 for Lightning, 256 for Thunder')
-    parser.add_argument('--boxes', type=Path, help='a results file whose boxes are taken')
+    parser.add_argument('--detected', action='store_true', help='boxes of the detector that ships')
     parser.add_argument('--data', type=Path, default=Path('data/photographs/real_people'))
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--out', type=Path, required=True, help='the JSON file to write')
@@ -79,12 +79,20 @@ def main() -> None:
     from model_converters.tfjs import read_graph
     from results_evaluation import ResultsEvaluation
 
+    from dyconv_pose.inference import Image, load_detector, read_image
+
     annotations = args.data / 'annotations/person_keypoints_val2017.json'
     truth = json.loads(annotations.read_text())
-    persons = (
-        json.loads(args.boxes.read_text()) if args.boxes else [a for a in truth['annotations'] if a['num_keypoints']]
-    )
     names = {image['id']: image['file_name'] for image in truth['images']}
+    folder = args.data / 'val2017'
+    persons = [{**person, 'score': 1.0} for person in truth['annotations'] if person['num_keypoints']]
+    if args.detected:
+        persons, detector = [], load_detector()
+        for image_id, name in names.items():
+            boxes = detector.find(Image(read_image(folder / name), name))
+            for (left, top, right, bottom), score in zip(boxes.xyxy.tolist(), boxes.scores.tolist(), strict=True):
+                box = [left, top, right - left, bottom - top]
+                persons.append({'image_id': image_id, 'bbox': box, 'score': score})
     session = load(args.model, args.size, args.threads)
     weight = read_graph(args.model).weight(f'ConstantFolding/{ROOT}truediv_2_recip').numpy()[..., 0]
     rows, seconds = [], []
@@ -94,7 +102,7 @@ def main() -> None:
         corner = np.array([left + width / 2 - side / 2, top + height / 2 - side / 2])
         scale = args.size / side
         matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-        image = cv2.imread(str(args.data / 'val2017' / names[person['image_id']]))
+        image = cv2.imread(str(folder / names[person['image_id']]))
         crop = cv2.warpAffine(image, matrix, (args.size, args.size))[..., ::-1].transpose(2, 0, 1)[None]
         start = time.perf_counter()
         branches = session.run(None, {'image': crop.astype(np.float32) / np.float32(127.5) - 1})
@@ -102,16 +110,17 @@ def main() -> None:
         keypoints = decode(branches, weight)
         keypoints[:, :2] = keypoints[:, :2] * side + corner
         row = {'image_id': person['image_id'], 'category_id': 1, 'keypoints': keypoints.ravel().tolist()}
-        rows.append({**row, 'score': float(keypoints[:, 2].mean())})
+        rows.append({**row, 'score': float(keypoints[:, 2].mean()) * person['score']})
     with tempfile.NamedTemporaryFile('w', suffix='.json') as file:
         json.dump(rows, file)
         file.flush()
         figures = ResultsEvaluation(annotations, file.name).figures
+    name = Path(args.model).stem.removeprefix('movenet-').title()
     content = {
-        'command': f'python benchmarks/movenet_itself.py {Path(args.model).name} --size {args.size}'
-        + (' --boxes results.json' if args.boxes else ''),
+        'title': f'MoveNet {name} itself, square crops of {args.size} pixels',
+        'commands': [f'python benchmarks/movenet_itself.py MODELS/{Path(args.model).name} --size {args.size}'],
         'persons': len(rows),
-        'metrics': figures,
+        'metrics': {f'coco/{key}': value for key, value in figures.items()},
         'milliseconds': {str(args.threads): round(1000 * statistics.median(seconds), 1)},
     }
     args.out.write_text(json.dumps(content, indent=1) + '\n')

@@ -9,7 +9,7 @@ NETWORKS = {
     'x1.0': 'dy-mobilenetv2-x1.0_photographs-256x192.onnx',
     'x1.75': 'dy-mobilenetv2-x1.75_photographs-256x192.onnx',
 }
-DEFAULT_NETWORK = 'x1.0'
+DEFAULT_NETWORK = 'x1.75'
 
 #: The detector of persons that ships.
 DETECTOR = 'movenet-multipose-384x384.onnx'
