@@ -18,6 +18,7 @@ from dyconv_pose.layers import (
     dynamic_layers,
     make_dynamic,
 )
+from dyconv_pose.layers.same_padding import padded
 
 OPERATORS = [DyConv2d, CondConv2d, ODConv2d, DCDConv2d, KernelWarehouse2d]
 pytestmark = pytest.mark.filterwarnings('ignore:.* images say little')
@@ -57,11 +58,11 @@ def test_the_mean_of_what_each_image_does(operator):
     for name, layer in dynamic_layers(network):
         number = int(name)
         seen, features = network[:number](x), network[:number](z)
-        padded, geometry = layer.padded(features)
+        padded_x, geometry = padded(layer, features)
         outputs = []
         for image in seen:
             attention = layer.attention(image.expand_as(features))
-            outputs.append(layer.convolve(padded, attention, geometry))
+            outputs.append(layer.convolve(padded_x, attention, geometry))
         spread = torch.stack(outputs).std(dim=0).max()
         assert spread > 1e-3, name
         expected = torch.stack(outputs).mean(dim=0)
