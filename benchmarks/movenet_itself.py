@@ -4,7 +4,8 @@
 
 Each person is cut out as a square of 1.25 times the longer side of the box, as single-person models are used: of the
 annotated boxes, or with ``--detected`` of those that the detector that ships finds. There is no flip test. A person's
-score is the mean of the keypoint scores, times the box's. The milliseconds are those of the network in ONNX Runtime, for one crop.
+score is the mean of the keypoint scores, times the box's. The milliseconds are
+those of the network in ONNX Runtime, for one crop.
 """
 
 import argparse

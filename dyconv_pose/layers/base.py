@@ -222,6 +222,16 @@ class DynamicConv2d(nn.Module):
         return f'{nn.Conv2d.extra_repr(self)}, num_kernels={self.num_kernels}'
 
 
+def normalised(h: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    """Normalises each channel of features (B, C) or (B, C, P); raises a ValueError in training if it has one value."""
+    if norm.training and h.numel() == h.shape[1]:
+        raise ValueError(
+            'This operator normalises over the batch within its layers and got one value for each channel: train on 2 '
+            'images per batch or more, or put the network into eval mode.'
+        )
+    return norm(h)
+
+
 def scale_and_shift(norm: _BatchNorm, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
     """What a normalisation multiplies with and then adds in evaluation, (C,) each, in its own type or ``dtype``."""
     mean, scale = norm.running_mean.to(dtype=dtype), (norm.running_var.to(dtype=dtype) + norm.eps).rsqrt()

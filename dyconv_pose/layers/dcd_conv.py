@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import DynamicConv2d, scale_and_shift
+from .base import DynamicConv2d, normalised, scale_and_shift
 from .dynamic_conv import convolve_per_sample, pooled
 from .forms import Geometry
 
@@ -106,7 +106,7 @@ class DCDConv2d(DynamicConv2d):
         # The kernel's centre starts k // 2 elements behind the padding's edge.
         top, left = (pad - gap * (k // 2) for pad, gap, k in zip(g.padding, g.dilation, self.kernel_size, strict=True))
         seen = F.pad(x, (left, left, top, top)) if top or left else x
-        z = self.norm1(F.conv2d(seen, self.reduce.weight[:, :, None, None], None, g.stride).flatten(2))
+        z = normalised(F.conv2d(seen, self.reduce.weight[:, :, None, None], None, g.stride).flatten(2), self.norm1)
         z = self.norm2(torch.bmm(phi, z)) + z  # (B, d, P)
         y = y + F.conv1d(z, self.expand.weight[:, :, None]).unflatten(2, y.shape[2:])
         return y if self.bias is None else y + self.bias[0, :, None, None]

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import DynamicConv2d
+from .base import DynamicConv2d, normalised
 from .dynamic_conv import aggregate, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
 
@@ -47,7 +47,7 @@ class ContrastAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C_in, H, W) to attention weights (B, m, N)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
+            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
             z = self.excite(h).unflatten(1, self.start.shape)
         attention = z / (z.abs().sum(dim=2, keepdim=True) + 1e-3)
         return torch.lerp(attention, self.start.to(z.dtype).expand_as(z), self.temperature.to(z.dtype))[:, :, :-1]

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import DynamicConv2d
+from .base import DynamicConv2d, normalised
 from .dynamic_conv import aggregate, convolve_mixture, convolve_per_sample, pooled
 from .forms import Geometry, without_autocast
 
@@ -51,7 +51,7 @@ class OmniAttention(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Maps features (B, C_in, H, W) to kernels (B, K), inputs (B, C_in), outputs (B, C_out), places (B, k * k)."""
         with without_autocast(x.device.type):  # the normalisation would make rounding errors large
-            h = F.relu(self.norm(self.squeeze(pooled(x).to(self.squeeze.weight.dtype))))
+            h = F.relu(normalised(self.squeeze(pooled(x).to(self.squeeze.weight.dtype)), self.norm))
             return {axis: layer(h, self.temperature, axis == 'kernels') for axis, layer in self.axes.items()}
 
 

@@ -110,7 +110,7 @@ def test_dcd_is_left_out_where_it_does_not_fit():
         (lambda: ODConv2d(8, 8, 3, temperature=0.0), 'temperature must be positive, got 0.0'),
         (
             lambda: ODConv2d(8, 8, 3)(torch.zeros(1, 8, 5, 5)),
-            'more than 1 value per channel when training',
+            'train on 2 images per batch',
         ),
         (lambda: DCDConv2d(8, 8, 3, groups=8), 'groups=8.*leave it static'),
         (lambda: DCDConv2d(8, 8, (2, 3)), 'no centre.*leave it static'),
@@ -118,7 +118,7 @@ def test_dcd_is_left_out_where_it_does_not_fit():
         (lambda: DCDConv2d(8, 8, 3, squeeze=0), 'squeeze must be at least 1, got 0'),
         (
             lambda: DCDConv2d(8, 8, 1)(torch.zeros(1, 8, 1, 1)),
-            'more than 1 value per channel when training',
+            'train on 2 images per batch',
         ),
         (
             lambda: KernelWarehouse2d(8, 8, 3)(torch.zeros(2, 8, 5, 5)),
