@@ -36,7 +36,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add('--cfg-options', nargs='+', metavar='KEY=VALUE', help='override settings of the config')
     add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     add('--local_rank', '--local-rank', type=int, default=0, help='set by the job launcher, not by hand')
-    add('--trust-checkpoint', **switch, help='unpickle named checkpoints in full, which can run code in them')
+    add('--trust-checkpoint', **switch, help='unpickle the checkpoints in full, which can run code in them')
 
 
 def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MMEngine's

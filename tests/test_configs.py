@@ -51,10 +51,9 @@ def test_builds_and_takes_a_training_step(path):
     model = MODELS.build(config.model)
     model.init_weights()
     model.train()
-    if temperature := config.default_hooks.get(
-        'temperature'
-    ):  # past the start, where KernelWarehouse's is no attention
+    if temperature := config.default_hooks.get('temperature'):  # past the start, where KernelWarehouse has no attention
         set_temperature(model, (temperature.start + temperature.end) / 2)
+    targets['num_keypoints'] = config.model.head.get('out_channels', 17)
     batch = get_packed_inputs(2, img_shape=(height, width), input_size=(width, height), **targets)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     data = model.data_preprocessor(batch, training=True)

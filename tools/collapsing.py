@@ -45,6 +45,7 @@ def collapse(
         ValueError: The network has no dynamic layers, the data cannot be used, or no layer can be collapsed for that.
     """
     config = use_ground_truth_boxes(load_config(config_name))
+    config.default_hooks.pop('further_validation', None)  # whose data is not read here
     metrics = [metric for part in parts_to_check(config, ('val',))[:1] for metric in part.coco_metrics()]
     if not metrics:
         raise ValueError('--collapse prints AP on val, and the config has no CocoMetric in its val_evaluator: add it.')

@@ -42,8 +42,8 @@ def parse_args() -> argparse.Namespace:
         '--person-thr',
         type=float,
         default=0.5,
-        help='detected persons whose better half of keypoints scores less on the mean are not drawn, and nobody is '
-        'there if all of them do (default: %(default)s)',
+        help='a detected person is drawn if the better half of the keypoints scores at least this on average '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--detect-every', type=int, default=1, metavar='N', help='on videos, detect on every N-th frame'
@@ -108,7 +108,7 @@ def main() -> int:
     boxes = 'image' if args.whole_image else args.boxes
     estimator = load_estimator(
         *args.network,
-        device=args.device,
+        device=args.device if len(args.network) == 2 or not boxes.startswith('mmdet:') else 'cpu',
         batch_size=args.batch_size,
         flip_test=args.flip_test,
         detector=load_detector(boxes, args.ann_file, args.box_thr, args.device, args.trust_checkpoint),

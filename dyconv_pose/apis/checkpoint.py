@@ -1,5 +1,6 @@
 """Checkpoints: read by weights-only unpickling, which runs no code in them, and fitted into networks."""
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,7 +94,9 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
         if not file.read(4).startswith(_BEGINNINGS):
             raise ValueError(damaged)
     try:
-        with torch.serialization.safe_globals(_SAFE_GLOBALS):
+        with torch.serialization.safe_globals(_SAFE_GLOBALS), patch.dict(os.environ):
+            for name in ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'):
+                os.environ.pop(name, None)  # the argument decides
             content = torch.load(path, map_location='cpu', weights_only=not trust)
     except UnpicklingError as error:
         raise ValueError(damaged if trust else f'The checkpoint "{path}" {_REMEDY}') from error

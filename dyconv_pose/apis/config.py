@@ -46,6 +46,9 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
     path = find_config(path)
     try:
         config = Config.fromfile(path)
+    except FileNotFoundError as error:
+        missing = error.filename or error
+        raise FileNotFoundError(f'The config "{path}" is based on a file that does not exist: {missing}.') from error
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
     if not isinstance(options, dict):

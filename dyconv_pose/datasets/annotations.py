@@ -145,6 +145,8 @@ def form_errors(content: object) -> list[Finding]:
         kind = type(content).__name__
         return [Finding('form', f'the file holds a {kind}, not a COCO dictionary with "images" and "annotations"')]
     content = {'categories': [], **content}  # training does without them
+    if missing := [part for part in _PARTS if content.get(part) is None]:
+        return [Finding('form', f'the file has no list "{missing[0]}", as COCO\'s format has')]
     parts = (entry_errors(content.get(part), f'entries of "{part}"', kinds) for part, kinds in _PARTS.items())
     return findings_of(chain(*parts))
 

@@ -56,9 +56,8 @@ class Part(NamedTuple):
         """Its CocoMetrics; a ValueError for one that the installed COCO evaluation cannot compute."""
         metrics, found = self.evaluator or [], []
         metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
-        for one in [
-            inner for outer in metrics for inner in outer.get('metrics') or [outer]
-        ]:  # of a MultiDatasetEvaluator
+        # also those within a MultiDatasetEvaluator
+        for one in (inner for outer in metrics for inner in outer.get('metrics') or [outer]):
             kind = METRICS.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
             if isinstance(kind, type) and issubclass(kind, CocoMetric):
                 is_whole_body = issubclass(kind, CocoWholeBodyMetric)
@@ -117,7 +116,8 @@ def parts_to_check(config: Config, splits: Sequence[str]) -> list[Part]:
                     f'The {part.split} set needs its {kind} at "{path}", where nothing is: put or link the dataset '
                     f'there (docs/data.md){alternative}.'
                 )
-        key = (part.paths, part.dataset.get('type'), part.dataset.get('metainfo'), part.coco_metrics(), part.is_upright)
+        what = [part.dataset.get(name) for name in ('type', 'metainfo', 'data_mode')]
+        key = (part.paths, what, part.coco_metrics(), part.is_upright, 'KeypointConverter' in f'{part.whole}')
         parts.setdefault(repr(key), part)
     return list(parts.values())
 

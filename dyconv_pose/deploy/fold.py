@@ -89,7 +89,7 @@ def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     """Folds batch normalisation and temperatures into the convolutions, exactly, and freezes the rest.
 
     A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it, unless the layer
-    takes it in (``DynamicConv2d.folded``).
+    takes it in (``DynamicConv2d.folded``); a grouped transposed convolution keeps its normalisation, too.
 
     Returns:
         A copy of the model (a backbone, a head or a whole estimator) in evaluation mode, without gradients, that

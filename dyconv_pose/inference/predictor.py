@@ -31,7 +31,7 @@ class PoseEstimator:
         batch_size, keep_heatmaps: Persons at once; whether the results carry the heatmaps.
     """
 
-    #: Nobody is there where a detector found no person who is as sure as this, by :func:`.results.confidences`.
+    #: Detected persons count only if one in the image is at least this sure, by :func:`.results.confidences`.
     person_threshold = 0.5
 
     def __init__(
@@ -150,9 +150,16 @@ def load_estimator(
     if isinstance(network, str) and network in NETWORKS:
         network = find_weights(NETWORKS[network])
     if isinstance(network, str | Path) and str(network).lower().endswith('.onnx'):
+        if checkpoint is not None or device != 'cpu':
+            raise ValueError(
+                f'A checkpoint and a device belong to a config, and "{network}" is an exported network, which has its '
+                'weights and runs on the CPU: name the config, or leave them out.'
+            )
         from dyconv_pose.deploy.runtime import load_exported
 
         return load_exported(network, backend, None, batch_size, flip_test, detector, keep_heatmaps)
+    if backend != 'onnxruntime':
+        raise ValueError(f'The backend "{backend}" runs exported networks (.onnx), got a config: leave it out.')
     if find_spec('torch') is None or find_spec('mmpose') is None:
         raise ImportError(
             'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '

@@ -1,8 +1,7 @@
 """From a person's box to keypoints as MMPose does it: crop, network, decoding; :class:`HeatmapModel` is the whole.
 
-The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap and SimCCLabel codecs and
-the flip test.
-Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
+The crop is that of GetBBoxCenterScale and TopdownAffine, the decoding that of the MSRAHeatmap and SimCCLabel codecs
+and the flip test. Letters: N persons, B batch, K keypoints, H and W of the network's input, h and w of the heatmaps.
 """
 
 from collections.abc import Callable, Sequence

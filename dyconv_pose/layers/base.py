@@ -66,6 +66,11 @@ class DynamicConv2d(nn.Module):
         super().__init__()
         if num_kernels < 1:
             raise ValueError(f'num_kernels must be at least 1, got {num_kernels}: the paper uses 4.')
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f'groups must divide in_channels and out_channels, got groups={groups}, in_channels={in_channels}, '
+                f'out_channels={out_channels}: choose a common divisor.'
+            )
         rest = 0 if padding == 'same' else padding, dilation, groups, bias, padding_mode
         static = nn.Conv2d(in_channels, out_channels, kernel_size, stride, *rest, device='meta')  # checks arguments
         for name in nn.Conv2d.__constants__:

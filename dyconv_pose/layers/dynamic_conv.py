@@ -122,8 +122,8 @@ class DyConv2d(DynamicConv2d):
         return KernelAttention(self.in_channels, self.num_kernels, reduction, temperature, **where)
 
     def convolve(self, x: Tensor, attention: Tensor, geometry: Geometry) -> Tensor:
-        """Mixes the kernels and convolves; subclasses with an ``aggregate`` of their own make their kernels by it."""
-        if self.aggregate is aggregate:
+        """Mixes the kernels and convolves; subclasses with ``kernels`` or an ``aggregate`` of their own use them."""
+        if self.is_mixture:
             return convolve_mixture(x, attention, self.weight, self.bias, geometry)
         return convolve_per_sample(x, *self.kernels(attention.to(self.weight.dtype)), geometry)
 
@@ -131,4 +131,5 @@ class DyConv2d(DynamicConv2d):
     def is_mixture(self) -> bool:
         """Whether a subclass has left the mixture, and the convolution with it, as they are."""
         kind = type(self)
-        return (kind.aggregate, kind.convolve, kind.forward) == (aggregate, DyConv2d.convolve, DyConv2d.forward)
+        own = (kind.aggregate, kind.kernels, kind.convolve, kind.forward)
+        return own == (aggregate, DyConv2d.kernels, DyConv2d.convolve, DyConv2d.forward)

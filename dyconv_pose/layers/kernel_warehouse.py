@@ -110,7 +110,9 @@ class KernelWarehouse2d(DynamicConv2d):
     def check_temperature(temperature: float) -> None:
         """Raises ValueError for a temperature that is no share."""
         if not 0 <= temperature <= 1:
-            raise ValueError(f'temperature must be within 0 and 1, got {temperature}: TemperatureHook(start=1, end=0)')
+            raise ValueError(
+                f'temperature must be within 0 and 1, got {temperature}: anneal it by TemperatureHook(start=1, end=0).'
+            )
 
     @classmethod
     def connect(cls, layers: Mapping[str, 'KernelWarehouse2d']) -> None:

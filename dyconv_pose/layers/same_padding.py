@@ -19,6 +19,9 @@ def padded(conv: nn.Module, x: Tensor) -> tuple[Tensor, Geometry]:
     """Pads x by hand where PyTorch's convolution can't, and returns the convolution that is left."""
     mode = 'constant' if conv.padding_mode == 'zeros' else conv.padding_mode
     padding = (0, 0) if conv.padding == 'valid' else conv.padding
+    if padding == 'same' and mode == 'constant' and tuple(conv.stride) == (1, 1):
+        total = [gap * (side - 1) for gap, side in zip(conv.dilation, conv.kernel_size, strict=True)]
+        padding = padding if any(one % 2 for one in total) else tuple(one // 2 for one in total)  # without a copy
     if padding == 'same':
         x, padding = pad_same(x, conv.kernel_size, conv.stride, conv.dilation, mode), (0, 0)
     elif mode != 'constant' and any(padding):

@@ -1,5 +1,5 @@
 # ruff: noqa: F401
-"""Dynamic networks, registered in MMPose's registry; the layer itself in MMEngine's root registry."""
+"""Dynamic networks, registered in MMPose's registry; the layers in MMEngine's root registry."""
 
 from dyconv_pose import registration  # MMPose, importable
 from dyconv_pose.moved import getattr_of

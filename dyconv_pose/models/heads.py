@@ -145,7 +145,9 @@ class SeparableHead(DynamicMixin, HeatmapHead):
     ) -> nn.Module:
         """Builds the branch in place of ``HeatmapHead``'s convolutions."""
         hidden_channels, out_channels = layer_out_channels
-        return nn.Sequential(*_separable(in_channels, hidden_channels), nn.Conv2d(hidden_channels, out_channels, 1))
+        last = nn.Conv2d(hidden_channels, out_channels, 1)
+        nn.init.constant_(last.bias, -4)  # heatmaps start near zero, which most of their targets are
+        return nn.Sequential(*_separable(in_channels, hidden_channels), last)
 
     @property
     def default_init_cfg(self) -> list[dict]:

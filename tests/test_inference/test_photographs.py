@@ -139,3 +139,10 @@ def test_missing_weights_are_named_with_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr('dyconv_pose.resources.folder', lambda name: tmp_path / name)
     with pytest.raises(FileNotFoundError, match='is missing: install or check the project out again'):
         dyconv_pose.load_estimator()
+
+
+def test_what_belongs_to_a_checkpoint_is_refused_for_exported_networks():
+    with pytest.raises(ValueError, match='belong to a config'):
+        dyconv_pose.load_estimator('x1.75', 'mine.pth')
+    with pytest.raises(ValueError, match='belong to a config'):
+        dyconv_pose.load_estimator(device='cuda:0')

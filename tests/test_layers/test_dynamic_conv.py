@@ -232,7 +232,7 @@ def test_whole_layer_in_half_precision(dtype):
         (dict(num_kernels=0), 'num_kernels must be at least 1, got 0'),
         (dict(reduction=0), 'reduction must be at least 1, got 0'),
         (dict(temperature=0), 'temperature must be positive, got 0'),
-        (dict(groups=3), 'in_channels must be divisible by groups'),
+        (dict(groups=3), 'groups must divide in_channels and out_channels'),
         (dict(padding_mode='mirror'), "but got padding_mode='mirror'"),
         (dict(padding='full'), "'full', should be one of"),
     ],
@@ -240,3 +240,16 @@ def test_whole_layer_in_half_precision(dtype):
 def test_mistakes_are_named(kwargs, words):
     with pytest.raises(ValueError, match=words):
         DyConv2d(8, 8, 3, **kwargs)
+
+
+def test_kernels_of_a_subclass_are_used_and_not_folded_away():
+    class Doubled(DyConv2d):
+        def kernels(self, attention):
+            weight, bias = super().kernels(attention)
+            return 2 * weight, bias
+
+    layer, x = Doubled(4, 6, 3, bias=False), torch.randn(2, 4, 5, 5)
+    plain = DyConv2d(4, 6, 3, bias=False)
+    plain.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x), 2 * plain(x))
+    assert plain.is_mixture and not layer.is_mixture

@@ -1,1 +1,1 @@
-"""The fast execution on CPUs, and the rule that picks a form; all of it computes what ``dynamic_conv.py`` says."""
+"""The fast execution on CPUs, in tiles; it computes what ``dynamic_conv.py`` says."""

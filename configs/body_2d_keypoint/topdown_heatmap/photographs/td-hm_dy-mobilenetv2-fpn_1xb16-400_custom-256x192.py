@@ -1,6 +1,10 @@
 # The shipped network fine-tuned on a COCO file of your own: copy this file, and change the folder, the two annotation
 # files and the keypoints, which need not be COCO's. The last convolution of another number of keypoints starts anew.
-_base_ = ['./td-hm_dy-mobilenetv2-fpn_1xb32-5k_photographs-256x192.py']
+_base_ = [
+    '../../../_base_/models/mobilenetv2-fpn.py',
+    '../../../_base_/datasets/photographs_256x192.py',
+    '../../../_base_/schedules/constant_cpu.py',
+]
 
 data_root = 'data/custom/'
 train_annotations, val_annotations, images = 'annotations/train.json', 'annotations/val.json', 'images/'
@@ -23,7 +27,12 @@ metainfo = dict(
     sigmas=list(sigmas),
 )
 load_from = 'checkpoints/td-hm_dy-mobilenetv2-fpn_photographs-256x192.pth'
-model = dict(backbone=dict(init_cfg=None), neck=dict(init_cfg=None), head=dict(out_channels=len(names), init_cfg=None))
+conv_cfg = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
+model = dict(
+    backbone=dict(conv_cfg=dict(_delete_=True, **conv_cfg), init_cfg=None),
+    neck=dict(init_cfg=None),
+    head=dict(out_channels=len(names), init_cfg=None),
+)
 
 _dataset = dict(type='CocoDataset', data_root=data_root, data_prefix=dict(img=images), metainfo=metainfo)
 train_dataloader = dict(
@@ -42,7 +51,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + val_annotations)
 test_evaluator = val_evaluator
 
-default_hooks = dict(further_validation=None)
 train_cfg = dict(max_iters=400, val_interval=100)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=20, start_factor=0.01, by_epoch=False),
