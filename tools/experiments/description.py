@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
 
 #: What of a config decides a result. The rest (logging, checkpoints, worker processes) may change within a run.
 _DECISIVE = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator',
@@ -59,6 +60,7 @@ class Run:
                     f'{describe(error)}'
                 ) from error
         config.merge_from_dict({'randomness.seed': self.seed})
+        import_modules_from_strings(**config.custom_imports)  # which the options may have changed
         return config
 
 
