@@ -225,7 +225,7 @@ runpy.run_path('tools/infer.py', run_name='__main__')
 
 
 #: What the tool and the rest of the project need beside NumPy, OpenCV and a runtime; the Python interface does not.
-NOT_NEEDED = "hidden = ('PIL', 'pycocotools', 'rich', 'matplotlib', 'scipy', "
+NOT_NEEDED = "hidden = ('pycocotools', 'rich', 'matplotlib', 'scipy', "
 
 
 def without_torch(script, *arguments, hidden='hidden = ('):

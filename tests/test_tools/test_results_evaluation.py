@@ -97,7 +97,7 @@ def test_worst_cases_are_drawn(files):
     ('change', 'message'),
     [
         (lambda rows: rows[0].update(image_id=99), '99'),
-        (lambda rows: rows[0].update(keypoints=[1, 2, 3]), '51 numbers'),
+        (lambda rows: rows[0].update(keypoints=[1, 2, 3]), '51 finite numbers'),
         (lambda rows: rows[0].pop('score'), r'lack "score" \(a number\), the first has .*keypoints'),
         (lambda rows: rows[0].update(image_id='5'), '"image_id" that is not an integer but \'5\''),
         (lambda rows: rows[0].update(image_id=5.0), '"image_id" that is not an integer but 5.0'),
