@@ -66,7 +66,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--backend', choices=['onnxruntime', 'openvino'], default='onnxruntime', help='what runs an exported file'
     )
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # options may stand between inputs
     count = 1 if args.inputs[0].lower().endswith('.onnx') else 2 if is_config(args.inputs[0]) else 0
     args.network, args.inputs = args.inputs[:count] or [args.model], args.inputs[count:]
     if not args.inputs:
