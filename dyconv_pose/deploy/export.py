@@ -29,7 +29,8 @@ LOWEST_OPSET = 18
 #: Batch sizes at which a file is checked.
 CHECKED_BATCHES = (1, 2, 7)
 
-#: Largest allowed difference from torch, as a share of the largest magnitude among a batch's heatmaps.
+#: Largest allowed difference from torch, as a share of the largest magnitude among a batch's heatmaps; ten times that
+#: where torch itself differs as much between float32 and float64.
 TOLERANCE = 1e-4
 
 
@@ -37,7 +38,9 @@ TOLERANCE = 1e-4
 class ExportReport:
     """What an export gave."""
 
-    errors: dict[str, float]  # for each check its largest relative difference from torch, at most TOLERANCE
+    errors: dict[
+        str, float
+    ]  # for each check its largest relative difference from torch, see TOLERANCE
     storage_error: float | None  # the relative difference that storing weights in fewer bits makes, if asked for
 
 
@@ -192,6 +195,8 @@ def _check(path: Path, size: int | None, reference: TorchNetwork, inputs: dict[s
     precise = TorchNetwork(copy.deepcopy(reference.module).double())  # whether rounding alone moves them that far
     rounding = relative_error(reference(inputs[worst]), precise(inputs[worst].astype(np.float64)))
     if rounding >= errors[worst] / 4:
+        if errors[worst] <= 10 * TOLERANCE:  # noise may bring a good network near its kinks
+            return errors
         raise ValueError(
             f'A network that is exported must compute nearly the same in float32 as in float64, the heatmaps of '
             f'this differ by {rounding:.2g} of the largest value ({worst}), and so those of the exported one by '

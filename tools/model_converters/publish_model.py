@@ -1,6 +1,7 @@
 """Writes the weights of a training checkpoint to a small file for others."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from dyconv_pose.cli import run
@@ -9,7 +10,9 @@ from dyconv_pose.cli import run
 _KEPT = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
 
 
-def publish(checkpoint: str | Path, out: str | Path, half: bool = False, trust: bool = False) -> Path:
+def publish(
+    checkpoint: str | Path, out: str | Path, half: bool = False, trust: bool = False, average: Sequence[str | Path] = ()
+) -> Path:
     """Writes the weights of a training checkpoint to a file that loads in weights-only mode.
 
     The averaged weights are taken where the checkpoint has some (MMEngine's EMAHook stores them in ``state_dict``).
@@ -21,25 +24,39 @@ def publish(checkpoint: str | Path, out: str | Path, half: bool = False, trust: 
             turns them back into float32, rounded to 11 bits. Tensors with values beyond float16's range stay as they
             are.
         trust: As in :func:`~dyconv_pose.apis.read_checkpoint`.
+        average: Checkpoints of the same network, with whose weights those of the first are averaged.
 
     Returns:
         ``out``.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
-        ValueError: It is no checkpoint, or is not trusted.
+        ValueError: It is no checkpoint, is not trusted, or one of another network is to be averaged with it.
     """
     import torch
 
     from dyconv_pose.apis import read_checkpoint
 
     content = read_checkpoint(checkpoint, trust)
-    weights = {name: _halved(value) if half else value for name, value in content['state_dict'].items()}
+    weights = _mean([content['state_dict'], *(read_checkpoint(other, trust)['state_dict'] for other in average)])
+    weights = {name: _halved(value) if half else value for name, value in weights.items()}
     meta = {key: _plain(value) for key, value in content.get('meta', {}).items() if key in _KEPT}
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'state_dict': weights, 'meta': meta}, out)
     return out
+
+
+def _mean(states: list[dict]) -> dict:
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    if any(other != shapes[0] for other in shapes):
+        raise ValueError('Checkpoints that are averaged must be of one network, these have other weights or shapes.')
+    if len(states) == 1:
+        return states[0]
+    return {
+        name: sum(state[name].float() for state in states).div(len(states)) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
 
 
 def _halved(value: 'Tensor') -> 'Tensor':  # noqa: F821  of torch
@@ -61,12 +78,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a training run')
     parser.add_argument('out', help='the file to write')
+    parser.add_argument(
+        '--average',
+        nargs='+',
+        default=[],
+        metavar='CHECKPOINT',
+        help='average the weights with those',
+    )
     parser.add_argument('--half', action='store_true', help='store the weights in float16')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
     args = parser.parse_args()
-    out = publish(args.checkpoint, args.out, half=args.half, trust=args.trust_checkpoint)
+    out = publish(args.checkpoint, args.out, half=args.half, trust=args.trust_checkpoint, average=args.average)
     print(f'{out} ({out.stat().st_size / 1e6:.1f} MB)')
 
 
