@@ -38,9 +38,7 @@ TOLERANCE = 1e-4
 class ExportReport:
     """What an export gave."""
 
-    errors: dict[
-        str, float
-    ]  # for each check its largest relative difference from torch, see TOLERANCE
+    errors: dict[str, float]  # for each check its largest relative difference from torch, see TOLERANCE
     storage_error: float | None  # the relative difference that storing weights in fewer bits makes, if asked for
 
 
