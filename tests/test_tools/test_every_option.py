@@ -45,7 +45,7 @@ COMMANDS = {
         f'{TRUTH} {RESULTS} --config CONFIG --images coco/val2017 --worst 2 --out-dir scored',
     ],
     'dataset_converters/check_dataset.py': ['CONFIG --splits train val --images --gt-boxes --json findings.json'],
-    'model_converters/publish_model.py': ['CHECKPOINT small.pth --half --trust-checkpoint'],
+    'model_converters/publish_model.py': ['CHECKPOINT small.pth --half --trust-checkpoint --average CHECKPOINT'],
 }
 
 
