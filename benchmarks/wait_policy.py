@@ -1,4 +1,4 @@
-"""What it costs that waiting OpenMP threads sleep, as the tools have it, or spin, as by default: idle or beside others.
+"""What it costs that waiting OpenMP threads sleep, or spin, as by default: idle or beside others.
 
 OpenMP reads its environment once, so each way has a process of its own; they take turns, call by call.
 """
@@ -12,7 +12,10 @@ from contextlib import ExitStack
 
 from interleaved import environment, measure, summary, write
 
-from dyconv_pose.cli import WAIT_VARIABLES, run
+from dyconv_pose.cli import run
+
+#: By which users of GNU's, Intel's and LLVM's OpenMP say how threads wait.
+WAIT_VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
 
 #: What OpenMP is told, beside the number of threads.
 WAYS = {'spinning': {}, 'sleeping': {'OMP_WAIT_POLICY': 'passive'}}

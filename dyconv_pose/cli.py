@@ -6,15 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-#: Environment variables by which users of GNU's, Intel's and LLVM's OpenMP say how threads wait.
-WAIT_VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
-
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted."""
-    if not any(name in os.environ for name in WAIT_VARIABLES):
-        # Before torch loads. Threads that spin while they wait slow down whatever else runs on their cores many times.
-        os.environ['OMP_WAIT_POLICY'] = 'passive'
     try:
         sys.exit(main() or 0)
     except (ValueError, FileNotFoundError, FloatingPointError, ImportError) as error:

@@ -3,7 +3,6 @@
 import ast
 import configparser
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dyconv_pose.__main__ import COMMANDS
-from dyconv_pose.cli import run
 from dyconv_pose.moved import moved
 from dyconv_pose.resources import find_config
 
@@ -97,15 +95,3 @@ def test_what_moved_names_its_new_place():
     ):
         with pytest.raises(ModuleNotFoundError, match=place):
             exec(statement)
-
-
-@pytest.mark.parametrize(
-    ('given', 'policy'),
-    [({}, 'passive'), ({'OMP_WAIT_POLICY': 'active'}, 'active'), ({'GOMP_SPINCOUNT': '9'}, None)],
-    ids=str,
-)
-def test_waiting_threads_of_tools_sleep_unless_the_user_says_otherwise(monkeypatch, given, policy):
-    monkeypatch.setattr(os, 'environ', dict(given))
-    with pytest.raises(SystemExit):
-        run(lambda: 0)
-    assert os.environ.get('OMP_WAIT_POLICY') == policy
