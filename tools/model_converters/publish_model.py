@@ -1,6 +1,7 @@
 """Writes the weights of a training checkpoint to a small file for others."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def publish(
     weights = _mean([content['state_dict'], *(read_checkpoint(other, trust)['state_dict'] for other in average)])
     weights = {name: _halved(value) if half else value for name, value in weights.items()}
     meta = {key: _plain(value) for key, value in content.get('meta', {}).items() if key in _KEPT}
+    if isinstance(meta.get('cfg'), str):  # without where the files lay
+        meta['cfg'] = re.sub(r'^(work_dir|load_from) = .*\n', '', meta['cfg'], flags=re.MULTILINE)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'state_dict': weights, 'meta': meta}, out)
