@@ -1,7 +1,7 @@
-"""Times inference stage by stage, and against MMPose's own inferencer on the same weights, pictures and boxes.
+"""Times inference stage by stage, and against MMPose's own inferencer on the same weights, images and boxes.
 
-MMPoseInferencer takes one picture at a time, with all of its persons as one batch, whatever ``batch_size`` it is
-given; this project batches persons across pictures. So the two are compared on pictures of one person and on pictures
+MMPoseInferencer takes one image at a time, with all of its persons as one batch, whatever ``batch_size`` it is
+given; this project batches persons across images. So the two are compared on images of one person and on images
 of as many persons as a batch holds. Both run in one process, which keeps the memory that it frees, as tools/infer.py
 does and MMPose's tools do not; without that both would be slower.
 
@@ -57,17 +57,17 @@ class GivenBoxes:
         return {'predictions': [sample]}
 
 
-def workload(images: str, annotations: str, pictures: int, persons: int) -> dict[str, np.ndarray]:
-    """Pictures and their boxes (persons, 4) xyxy: the annotated ones, and shifted copies up to that number."""
+def workload(images: str, annotations: str, count: int, persons: int) -> dict[str, np.ndarray]:
+    """Images and their boxes (persons, 4) xyxy: the annotated ones, and shifted copies up to that number."""
     source, rng, boxes = CocoBoxes(annotations), np.random.default_rng(0), {}
     for path in sorted(Path(images).iterdir()):
         found = source.find(Image(read_image(path), path.name)).xyxy
-        if len(found) and len(boxes) < pictures:
+        if len(found) and len(boxes) < count:
             chosen = found[np.arange(persons) % len(found)].copy()
             # Distinct boxes: the inferencer suppresses those that overlap, and is told not to.
             boxes[str(path)] = chosen + rng.uniform(0, 3, (persons, 1)).astype(np.float32)
-    if len(boxes) < pictures:
-        raise ValueError(f'{pictures} pictures with persons are needed, "{images}" has {len(boxes)}: see --pictures.')
+    if len(boxes) < count:
+        raise ValueError(f'{count} images with persons are needed, "{images}" has {len(boxes)}: see --count.')
     return boxes
 
 
@@ -124,7 +124,7 @@ def order(boxes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def compare(
     estimator: PoseEstimator, inferencer: MMPoseInferencer, boxes: dict[str, np.ndarray], rounds: int
 ) -> dict[str, float]:
-    """Pictures per second of both, taken in turns, the best round of each, and how far their results are apart."""
+    """Images per second of both, taken in turns, the best round of each, and how far their results are apart."""
     inferencer.inferencer.detector, inferencer.inferencer.det_cat_ids = GivenBoxes(boxes), (0,)
     paths, best = list(boxes), {'dyconv_pose': np.inf, 'mmpose': np.inf}
 
@@ -146,9 +146,9 @@ def compare(
         if number == 0:
             gaps = np.concatenate([np.abs(a - b).max(axis=2).ravel() for a, b in zip(mine, found, strict=True)])
     return {
-        'persons_per_picture': len(next(iter(boxes.values()))),
-        'pictures_per_second': round(len(paths) / best['dyconv_pose'], 3),
-        'mmpose_pictures_per_second': round(len(paths) / best['mmpose'], 3),
+        'persons_per_image': len(next(iter(boxes.values()))),
+        'images_per_second': round(len(paths) / best['dyconv_pose'], 3),
+        'mmpose_images_per_second': round(len(paths) / best['mmpose'], 3),
         'times_as_fast': round(best['mmpose'] / best['dyconv_pose'], 3),
         'largest_difference_px': round(float(gaps.max()), 5),
         'keypoints_within_0.05_px': round(float((gaps <= 0.05).mean()), 6),
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument('--images', default='data/synthetic/val2017')
     parser.add_argument('--annotations', default='data/synthetic/annotations/person_keypoints_val2017.json')
     parser.add_argument('--batch-size', type=int, default=16)
-    parser.add_argument('--pictures', type=int, default=16)
+    parser.add_argument('--count', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help="PyTorch's and OpenCV's")
     parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall', help='cpu: seconds of this process alone')
@@ -187,7 +187,7 @@ def main() -> None:
     inferencer.inferencer.model.load_state_dict(estimator.model.network.module.state_dict())
 
     loads = {
-        persons: workload(args.images, args.annotations, max(args.pictures // persons, 2), persons)
+        persons: workload(args.images, args.annotations, max(args.count // persons, 2), persons)
         for persons in (1, args.batch_size)
     }
     stages = time_stages(estimator, workload(args.images, args.annotations, args.batch_size, 1), args.batch_size)

@@ -138,8 +138,8 @@ def test_learns_classifies_and_starts_a_keypoint_network(class_folders, tmp_path
     assert accuracy['accuracy/top1'] > 60
     assert accuracy['accuracy/top5'] > 90
 
-    picture = class_folders / 'val' / 'green' / '0.png'
-    (ranking,) = classify(small_config(class_folders, tmp_path / 'one'), checkpoint, [picture], topk=10)
+    image = class_folders / 'val' / 'green' / '0.png'
+    (ranking,) = classify(small_config(class_folders, tmp_path / 'one'), checkpoint, [image], topk=10)
     assert {name for name, _ in ranking} == set(HUES)
     assert sum(score for _, score in ranking) == pytest.approx(1, abs=1e-4)
     assert ranking == sorted(ranking, key=lambda entry: -entry[1])

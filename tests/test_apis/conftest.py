@@ -54,5 +54,5 @@ def small_config(small_options, tmp_path):
 
 @pytest.fixture
 def count_val_persons(sample_set) -> int:
-    """Persons in the validation pictures."""
+    """Persons in the validation images."""
     return len(json.loads((sample_set / 'annotations/person_keypoints_val2017.json').read_text())['annotations'])

@@ -135,7 +135,7 @@ def test_annotations_that_are_no_json(run_tool, own_data, tmp_path):
 def spoil_image(path, how):
     content = path.read_bytes()
     if how == 'words':
-        path.write_text('no picture')
+        path.write_text('no image')
     else:
         path.write_bytes({'empty': b'', 'half': content[: len(content) // 2]}[how])
 

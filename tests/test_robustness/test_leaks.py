@@ -49,8 +49,8 @@ def test_inference(record):
     pose = load_estimator(small_config(load_config(CONFIG)), None)
     rng, samples = np.random.default_rng(0), []
     for _ in range(1000):
-        picture = rng.integers(0, 255, (rng.integers(90, 200), rng.integers(90, 200), 3), np.uint8)
-        pose.predict(picture, boxes=[[5, 5, 60, 80]] * int(rng.integers(1, 4)), channel_order='bgr')
+        image = rng.integers(0, 255, (rng.integers(90, 200), rng.integers(90, 200), 3), np.uint8)
+        pose.predict(image, boxes=[[5, 5, 60, 80]] * int(rng.integers(1, 4)), channel_order='bgr')
         samples.append(memory())
     record('leaks', inference_calls=len(samples), inference_growth_mb=round(growth(samples), 2))
     assert abs(growth(samples)) < TOLERANCE

@@ -69,10 +69,10 @@ def test_missing_images(config, data, tmp_path):
 
 
 def test_decoding(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     for suffix in ('.jpg', '.png'):
-        whole = cv2.imencode(suffix, picture)[1].tobytes()
-        path = tmp_path / f'picture{suffix}'
+        whole = cv2.imencode(suffix, image)[1].tobytes()
+        path = tmp_path / f'image{suffix}'
         path.write_bytes(whole)
         assert examine_image(path) == ('', (60, 40))
         for share in (0.3, 0.6, 0.99):
@@ -82,7 +82,7 @@ def test_decoding(tmp_path):
         assert examine_image(path)[0] == ''
         path.write_bytes(b'')
         assert examine_image(path)[0] == 'empty file'
-        path.write_text('not a picture')
+        path.write_text('not a image')
         assert examine_image(path)[0] == 'no image'
     assert examine_image(tmp_path / 'none.jpg')[0] == 'No such file or directory'
 

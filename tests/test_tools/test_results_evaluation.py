@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def files(tmp_path):
-    """Annotations of 12 persons in 6 pictures, and results that are worse the higher the person's id."""
+    """Annotations of 12 persons in 6 images, and results that are worse the higher the person's id."""
     rng = np.random.default_rng(0)
     images = [dict(id=index, file_name=f'{index}.png', width=200, height=200) for index in range(6)]
     annotations, results = [], []
@@ -87,8 +87,8 @@ def test_worst_cases_are_drawn(files):
         cv2.imwrite(str(files / worst.image['file_name']), np.zeros((200, 100, 3), np.uint8))
         draw_worst([worst], [], files, files / 'worst')
     assert [path.name[:4] for path in written] == ['001_', '002_', '003_']
-    picture = cv2.imread(str(written[0])).astype(int)
-    left, right = picture[30:, :480], picture[30:, 480:]
+    image = cv2.imread(str(written[0])).astype(int)
+    left, right = image[30:, :480], image[30:, 480:]
     green, red = (lambda part: part[..., 1] - part[..., 2] > 80), (lambda part: part[..., 2] - part[..., 1] > 80)
     assert green(left).any() and not red(left).any() and red(right).any() and not green(right).any()
 

@@ -1,4 +1,4 @@
-# Pictures at 224x224 from folders that hold one sub-folder for each class, as ImageNet does.
+# Images at 224x224 from folders that hold one sub-folder for each class, as ImageNet does.
 dataset_type = 'mmpretrain.ClassFolders'
 data_root = 'data/imagenet'
 num_classes = 1000

@@ -93,7 +93,7 @@ def pipeline_stages(root: Path) -> str:
 def pipeline_against_mmpose(root: Path) -> str:
     """Images a second beside MMPose's inferencer."""
     rows = [
-        [row['persons_per_picture'], f'{row["pictures_per_second"]:.2f}', f'{row["mmpose_pictures_per_second"]:.2f}',
+        [row['persons_per_image'], f'{row["images_per_second"]:.2f}', f'{row["mmpose_images_per_second"]:.2f}',
          f'{row["times_as_fast"]:.2f}', f'{row["largest_difference_px"]:.2f}']
         for row in _record(root, 'inference_pipeline')['against_mmpose']
     ]  # fmt: skip
