@@ -1,6 +1,7 @@
 """Boxes from COCO files: which category are the persons, and files of another form than they seem."""
 
 import json
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -100,7 +101,7 @@ def test_other_images_may_have_boxes_too(boxes):
 def test_a_run_looks_at_the_sizes_of_its_images_before_it_begins(tmp_path, boxes, spots, is_corners):
     cv2.imwrite(str(tmp_path / '7.png'), BLACK.pixels)
     spots.detector = boxes([BOX | dict(bbox=[100.0, 120.0, 200.0, 300.0] if is_corners else BOX['bbox'])])
-    run = Run(spots, tmp_path / 'out', RunOptions(), Quiet())
+    run = Run(spots, tmp_path / 'out', RunOptions(), Mock())
     if is_corners:
         with pytest.raises(ValueError, match=r'boxes.json" 1 detections lie far outside their image.*image 7'):
             run([str(tmp_path / '7.png')])
@@ -108,14 +109,3 @@ def test_a_run_looks_at_the_sizes_of_its_images_before_it_begins(tmp_path, boxes
     else:
         run([str(tmp_path / '7.png')])
         assert run.persons.total() == 1 and not run.failures
-
-
-class Quiet:
-    def start(self, what, total):
-        pass
-
-    def advance(self):
-        pass
-
-    def fail(self, message):
-        pass

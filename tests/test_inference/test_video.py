@@ -3,6 +3,7 @@
 import json
 import struct
 from fractions import Fraction
+from unittest.mock import Mock
 
 import av
 import cv2
@@ -58,22 +59,9 @@ def test_written_times_are_read_again(video):
     np.testing.assert_array_equal(frame, capture.read()[1])
 
 
-class Silent:
-    """A progress that says nothing."""
-
-    def start(self, what, total):
-        pass
-
-    def advance(self):
-        pass
-
-    def fail(self, message):
-        pass
-
-
 @pytest.mark.parametrize('every', [1, 3])
 def test_results_and_overlay_keep_the_times(tmp_path, spots, video, every):
-    run = Run(spots, tmp_path / 'out', RunOptions(detect_every=every, heatmaps=True), Silent())
+    run = Run(spots, tmp_path / 'out', RunOptions(detect_every=every, heatmaps=True), Mock())
     rows = json.loads(run([str(video)]).read_text())
     assert [row['time'] for row in rows] == [one / 1000 for one in TIMES]
     for kind in ('overlays', 'heatmaps'):
@@ -116,7 +104,7 @@ ENDLESS = ('live.webm', 'a.ts', 'a.m2ts', 'a.flv', 'a.wmv', 'a.avi')
 def test_a_variable_frame_rate_in_any_container(tmp_path, spots, name, codec, options):
     """All frames at their own times, none missed, and an overlay that lasts as long."""
     path = write(tmp_path / name, TIMES, codec, 4000, **options)
-    run = Run(spots, tmp_path / 'out', RunOptions(), Silent())
+    run = Run(spots, tmp_path / 'out', RunOptions(), Mock())
     rows = json.loads(run([str(path)]).read_text())
     assert not run.failures
     expected = np.array(TIMES) / 1000 + times_of(path)[0]  # a stream may begin at some hundredths of a second
