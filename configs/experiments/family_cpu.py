@@ -42,4 +42,4 @@ comparisons = [(name, 'static') for name in networks if name != 'static']
 seeds = [0, 1]
 metrics = ['coco/AP', 'OKS', 'lspet/PCK']
 
-options = dict(train_cfg=dict(max_iters=600, val_interval=200))
+options = dict(train_cfg=dict(max_iters=600, val_interval=600), optim_wrapper=dict(type='CpuAmpOptimWrapper'))
