@@ -23,6 +23,9 @@ def parse_args() -> argparse.Namespace:
         default='float32',
         help='how weights are stored (default: %(default)s)',
     )
+    parser.add_argument(
+        '--with-attention', action='store_true', help='also give the attention weights of dynamic layers, as outputs'
+    )
     parser.add_argument('--images', nargs='+', default=[], metavar='IMAGE', help='check the file on these too')
     parser.add_argument(
         '--collapse',
@@ -68,7 +71,8 @@ def main() -> None:
         from collapsing import collapse
 
         model, source = collapse(model, args.config, args.collapse, args.persons, args.max_loss), f'{source}, collapsed'
-    report = export_onnx(model, args.out, args.batch, args.opset, args.weights, args.images, source=source)
+    options = args.batch, args.opset, args.weights, args.images, source, args.with_attention
+    report = export_onnx(model, args.out, *options)
     for name, error in report.errors.items():
         print(f'{name:20} largest relative difference from torch {error:.2g}')
     if report.storage_error is not None:

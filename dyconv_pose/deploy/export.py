@@ -19,8 +19,8 @@ from dyconv_pose.inference import HeatmapModel, read_image
 from dyconv_pose.inference.topdown import normalize
 
 from .fold import to_deploy
-from .network import TorchNetwork
-from .runtime import METADATA_KEY, ExportedModel, open_session
+from .network import TorchNetwork, WithAttention
+from .runtime import ATTENTION, METADATA_KEY, ExportedModel, open_session
 from .storage import store_weights
 
 #: The lowest version of ONNX's operators in which the exporter writes.
@@ -50,6 +50,7 @@ def export_onnx(
     storage: str = 'float32',
     images: Sequence[str | Path] = (),
     source: str = '',
+    with_attention: bool = False,
 ) -> ExportReport:
     """Exports a network, with all that :func:`~dyconv_pose.deploy.load_exported` needs.
 
@@ -64,6 +65,8 @@ def export_onnx(
         storage: How weights are stored, one of :data:`~dyconv_pose.deploy.storage.STORAGES`; they compute in float32.
         images: Images of one person to check the file on, besides random input.
         source: What the file names as its origin.
+        with_attention: Whether the file also gives the attention weights (B, K) of each dynamic layer, as an output
+            named after it: ``attention/backbone.layer1.0.conv``.
 
     Raises:
         FileNotFoundError: An image or the output's folder does not exist.
@@ -78,6 +81,13 @@ def export_onnx(
     if storage != 'float32':
         reference = TorchNetwork(store_weights(deployed, storage))
         storage_error = max(relative_error(reference(one), model.network(one)) for one in inputs.values())
+    if with_attention:
+        deployed = WithAttention(deployed)
+        if not deployed.attention:
+            raise ValueError(
+                'Attention weights are what dynamic layers choose among their kernels with, and the network has no '
+                'such layers: export it without --with-attention.'
+            )
     codec = 'SimCCLabel' if model.spec.simcc_size_wh else 'MSRAHeatmap'
     described = ExportedModel(model.spec, model.keypoint_set, batch, opset, storage, codec, source)
     with TemporaryDirectory() as folder:
@@ -98,6 +108,7 @@ def write_onnx(network: nn.Module, model: ExportedModel, path: Path) -> None:
     example = (torch.zeros(model.batch or 2, 3, height, width),)
     shapes = None if model.batch else ({0: torch.export.Dim('batch')},)
     outputs = ['simcc_x', 'simcc_y'] if model.spec.simcc_size_wh else ['heatmaps']
+    outputs += [ATTENTION + name for name in getattr(network, 'attention', ())]
     names = dict(input_names=['input'], output_names=outputs)
     try:
         with _quiet():

@@ -43,6 +43,7 @@ class DeployedConv2d(nn.Module):
     """
 
     extra_repr = DynamicConv2d.extra_repr
+    kernel_attention = property(lambda self: self.attention)
 
     def __init__(
         self, source: DynamicConv2d, scale: Tensor | None = None, shift: Tensor | None = None, split: bool = False

@@ -1,5 +1,7 @@
 """A pose network as a plain function: of tensors, and of arrays as inference takes it."""
 
+from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -23,6 +25,30 @@ class PoseNetwork(nn.Module):
         """Maps input (B, 3, H, W) to heatmaps (B, K, h, w), or with a SimCC head to vectors (B, K, w) and (B, K, h)."""
         features = self.backbone(batch)
         return self.head(features if self.neck is None else self.neck(features))
+
+
+class WithAttention(nn.Module):
+    """A network, trained or deployed, that also gives the attention weights (B, K) of its dynamic layers.
+
+    Attributes:
+        attention: The modules that compute them, by the layers' names.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        found = {name: getattr(module, 'kernel_attention', None) for name, module in network.named_modules()}
+        self.attention = {name: module for name, module in found.items() if module is not None}
+
+    def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """Maps input (B, 3, H, W) to what the network gives, and then each layer's weights, in the names' order."""
+        weights = {}
+        with ExitStack() as stack:
+            for name, module in self.attention.items():
+                keep = partial(lambda name, _module, _inputs, pi: weights.update({name: pi}), name)
+                stack.callback(module.register_forward_hook(keep).remove)
+            outputs = self.network(batch)
+        return (*(outputs if isinstance(outputs, tuple) else (outputs,)), *(weights[name] for name in self.attention))
 
 
 class TorchNetwork:

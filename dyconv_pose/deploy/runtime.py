@@ -19,6 +19,9 @@ from dyconv_pose.inference.detectors import Detector
 #: The name under which the file's metadata hold the JSON text of :class:`ExportedModel`.
 METADATA_KEY = 'dyconv_pose'
 
+#: How the names of outputs begin that are a dynamic layer's attention weights, which nothing here reads.
+ATTENTION = 'attention/'
+
 #: Raised by one where an older reader could misunderstand what is written.
 FORMAT = 2
 
@@ -151,8 +154,9 @@ def _onnxruntime(path: str | Path, threads: int | None) -> Session:
     options.intra_op_num_threads = threads or 0
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
+    outputs = [one.name for one in session.get_outputs() if not one.name.startswith(ATTENTION)]
     metadata = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    return Session(lambda batch: np.concatenate(session.run(None, {name: batch}), axis=-1), metadata)
+    return Session(lambda batch: np.concatenate(session.run(outputs, {name: batch}), axis=-1), metadata)
 
 
 def _openvino(path: str | Path, threads: int | None) -> Session:
@@ -164,13 +168,15 @@ def _openvino(path: str | Path, threads: int | None) -> Session:
     model = core.read_model(str(path))
     key = ['framework', METADATA_KEY]
     metadata = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
+    outputs = [index for index, one in enumerate(model.outputs) if not one.any_name.startswith(ATTENTION)]
     banks = banks_as_inputs(model)
     request = core.compile_model(model, 'CPU', options).create_infer_request()
     for number, bank in enumerate(banks, 1):
         request.set_input_tensor(number, bank)
 
     def run(batch: np.ndarray) -> np.ndarray:
-        return np.concatenate([*request.infer([np.ascontiguousarray(batch)]).values()], axis=-1)
+        found = request.infer([np.ascontiguousarray(batch)])
+        return np.concatenate([found[index] for index in outputs], axis=-1)
 
     return Session(run, metadata)
 

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from analysis_tools.attention.hooks import record_attention
 from small_network import CONFIG, ROOT, enliven
 
 from dyconv_pose.apis.estimator import load_model
-from dyconv_pose.deploy import export, load_exported, read_exported, runtime, to_deploy
+from dyconv_pose.deploy import export, load_exported, read_exported, runtime, to_deploy, to_static
 from dyconv_pose.deploy.export import export_onnx
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import open_session
@@ -87,6 +88,42 @@ def test_batches_of_one_and_weights_in_fewer_bits(estimator, exported, image, tm
             continue
         found = load_exported(out, backend, threads=1).predict(str(image), BOXES)
         np.testing.assert_allclose(found.scores, expected.scores, atol=2 * most * expected.scores.max())
+
+
+@pytest.mark.parametrize('batch', [None, 1])
+def test_attention_as_further_outputs(estimator, image, tmp_path, batch):
+    """Equal to the trained layers'; runtimes, and so the check at export, leave them out."""
+    onnxruntime = pytest.importorskip('onnxruntime')
+    report = export_onnx(estimator.model, tmp_path / 'model.onnx', batch=batch, with_attention=True)
+    assert len(report.errors) == 3
+    size = batch or 3
+    x = np.random.default_rng(0).standard_normal((size, 3, 128, 96), dtype=np.float32)
+    with record_attention(estimator.model.network.module) as layers:
+        heatmaps = estimator.model.network(x)
+    session = onnxruntime.InferenceSession(str(tmp_path / 'model.onnx'))
+    names = [output.name for output in session.get_outputs()]
+    assert names == ['heatmaps', *(f'attention/{name}' for name in layers)]
+    found = dict(zip(names, session.run(None, {'input': x}), strict=True))
+    for name, layer in layers.items():
+        weights = found[f'attention/{name}']
+        assert weights.shape == (size, 3)
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
+        np.testing.assert_allclose(weights, layer.pi, atol=1e-5)
+    assert np.std([found[f'attention/{name}'].std(axis=1) for name in layers]) > 0.01  # else 1 / K would pass
+    expected = estimator.predict(str(image), BOXES)
+    for backend in filter(find_spec, BACKENDS):
+        np.testing.assert_allclose(open_session(tmp_path / 'model.onnx', backend).run(x), heatmaps, atol=1e-4)
+        poses = load_exported(tmp_path / 'model.onnx', backend, threads=1).predict(str(image), BOXES)
+        np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=0.1)
+
+
+def test_attention_is_refused_of_a_network_without(estimator, tmp_path):
+    pytest.importorskip('onnxscript')
+    static = to_static(estimator.model.network.module, batches=[torch.randn(100, 3, 128, 96)])
+    model = HeatmapModel(TorchNetwork(static), estimator.model.spec, estimator.keypoint_set)
+    with pytest.raises(ValueError, match='no such layers: export it without --with-attention'):
+        export_onnx(model, tmp_path / 'model.onnx', with_attention=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('storage', ['float16', 'int8'])
