@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/pip --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: help install demo test test-all lint format docs clean
+.PHONY: help install demo web test test-all lint format docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ $(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.t
 
 demo: $(INSTALLED) ## Skeletons on photographs; then train a small dynamic network and score it (several minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/demo.sh
+
+web: $(INSTALLED) ## Make the page that runs in a browser, in outputs/web, and serve it (make web PORT=8001)
+	@$(BIN)/python tools/make_demo_page.py outputs/web --serve $(PORT)
 
 test: $(INSTALLED) ## Run the quick tests
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
