@@ -1,4 +1,4 @@
-// The demo page. One module, run twice: the page shows, and a worker of the same file computes, so that nothing freezes.
+// The demo page. One module, run twice: the page shows, and a worker of the same file computes, so nothing freezes.
 // Images are {data, width, height} with RGBA bytes; keypoints are [x, y, score] in pixels of the image.
 
 const isWorker = typeof document === 'undefined';
@@ -41,7 +41,9 @@ function fit({ data, width, height }, size) {
       for (let x = 0; x < wide; x++) {
         for (const [sourceX, shareX] of across[x]) {
           const from = 4 * (sourceY * width + sourceX);
-          for (let channel = 0; channel < 3; channel++) line[3 * x + channel] += Math.fround(data[from + 2 - channel] * shareX);
+          for (let channel = 0; channel < 3; channel++) {
+            line[3 * x + channel] += Math.fround(data[from + 2 - channel] * shareX);
+          }
         }
       }
       for (let place = 0; place < line.length; place++) total[place] += Math.fround(shareY * line[place]);
@@ -57,7 +59,8 @@ function fit({ data, width, height }, size) {
 /** What the network sees for a box: the box enlarged, in the input's aspect; in float32, as NumPy computes it. */
 function regionOf(box, { input: [W, H], padding }) {
   const f = Math.fround, [left, top, right, bottom] = box.map(f), aspect = W / H;
-  const width = f(f(right - left) * padding), height = f(f(bottom - top) * padding), isWide = width > f(height * aspect);
+  const width = f(f(right - left) * padding), height = f(f(bottom - top) * padding);
+  const isWide = width > f(height * aspect);
   const size = isWide ? [width, f(width / aspect)] : [f(height * aspect), height];
   return { x: f(f(left + right) / 2), y: f(f(top + bottom) / 2), width: size[0], height: size[1] };
 }
@@ -101,7 +104,7 @@ function blurred(map, width, height, kernel) {
   return along(along(map, 1, width, (index) => index % width), width, height, (index) => Math.floor(index / width));
 }
 
-/** A heatmap's maximum [x, y, score] to a part of a pixel: that of a Gaussian through its blurred surroundings (DARK). */
+/** A heatmap's maximum [x, y, score], to a part of a pixel by a Gaussian through its blurred surroundings (DARK). */
 function maximum(map, width, height, kernel) {
   const score = map.reduce((best, value) => Math.max(best, value), -Infinity), index = map.indexOf(score);
   let x = index % width, y = Math.floor(index / width);
@@ -134,8 +137,9 @@ function boxOfKeypoints(keypoints, { width, height }, [leastWidth, leastHeight] 
   const margin = 0.1 * Math.max(right - left, bottom - top), x = (left + right) / 2, y = (top + bottom) / 2;
   const halfX = Math.max((right - left) / 2 + margin, leastWidth / 2);
   const halfY = Math.max((bottom - top) / 2 + margin, leastHeight / 2);
-  const box = [clamp(x - halfX, 0, width), clamp(y - halfY, 0, height), clamp(x + halfX, 0, width), clamp(y + halfY, 0, height)];
-  return box[2] - box[0] >= 1 && box[3] - box[1] >= 1 ? [[...box, 1]] : [];
+  const [x0, x1] = [x - halfX, x + halfX].map((value) => clamp(value, 0, width));
+  const [y0, y1] = [y - halfY, y + halfY].map((value) => clamp(value, 0, height));
+  return x1 - x0 >= 1 && y1 - y0 >= 1 ? [[x0, y0, x1, y1, 1]] : [];
 }
 
 /** The persons, best first, but those whose pose nearly equals a better one's. */
@@ -205,10 +209,11 @@ class Estimator {
     const detected = performance.now(), found = [];
     for (const [index, box] of boxes.entries()) found.push({ index, ...(await this.estimate(image, network, box)) });
     const end = performance.now();
-    const sure = withoutDuplicates(found, this.spec.sigmas).filter((one) => confidence(one.keypoints) >= 0.5);
+    const isSure = ({ keypoints }) => confidence(keypoints) >= this.spec.personThreshold;
+    const sure = withoutDuplicates(found, this.spec.sigmas).filter(isSure);
     const next = sure.flatMap(({ keypoints, box: [left, top, right, bottom] }) =>
       boxOfKeypoints(keypoints, image, [0.9 * (right - left), 0.9 * (bottom - top)]));
-    const times = { total: end - start, detector: detected - start, person: boxes.length ? (end - detected) / boxes.length : null };
+    const times = { total: end - start, person: boxes.length ? (end - detected) / boxes.length : null };
     return { persons: sure, boxes, next, times };
   }
 }
@@ -242,6 +247,13 @@ async function load(spec) {
   return { estimator, threads };
 }
 
+/** Draws an image, over white where it is transparent. */
+function paint(context, image) {
+  context.fillStyle = 'white';
+  context.fillRect(0, 0, image.width, image.height);
+  context.drawImage(image, 0, 0);
+}
+
 /** Answers messages one after the other. */
 function serve() {
   const images = {};
@@ -256,9 +268,7 @@ function serve() {
     async find({ name, bitmap, network, boxes }) {
       if (bitmap) {
         const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d', { willReadFrequently: true });
-        context.fillStyle = 'white'; // where the image is transparent
-        context.fillRect(0, 0, bitmap.width, bitmap.height);
-        context.drawImage(bitmap, 0, 0);
+        paint(context, bitmap);
         images[name] = context.getImageData(0, 0, bitmap.width, bitmap.height);
         bitmap.close();
       }
@@ -277,42 +287,53 @@ function serve() {
 
 const MOST_MEGAPIXELS = 64, KEPT_MEGAPIXELS = 12, FRAMES_BETWEEN_DETECTIONS = 10;
 /** A module that adds vectors: valid where the browser has WebAssembly SIMD. */
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11];
+/** File, description, and the author's page at Flickr. */
 const EXAMPLES = [
-  ['000000234748', 'A person before a house', '5056705611'],
-  ['000000252219', 'Persons in a street', '3232237447'],
-  ['000000165518', 'A skier in the fog', '7243537732'],
-  ['000000000790', 'Persons at a table', '7866247804'],
+  ['000000234748.jpg', 'A person before a house', '5056705611'],
+  ['000000252219.jpg', 'Persons in a street', '3232237447'],
+  ['000000165518.jpg', 'A motorcyclist in the fog', '7243537732'],
+  ['000000000790.jpg', 'Persons at a table', '7866247804'],
 ];
+const WEBCAM_ERRORS = {
+  NotAllowedError: 'The webcam was refused: allow it for this page in the browser, or choose a photograph.',
+  NotFoundError: 'There is no webcam: connect one, or choose a photograph.',
+  TypeError: 'Browsers give the webcam to pages from https or 127.0.0.1 alone: choose a photograph.',
+};
 
 const element = (id) => document.getElementById(id);
-/** Makes an element with attributes and content. */
-function make(tag, attributes = {}, ...content) {
-  const made = Object.assign(document.createElement(tag), attributes);
+/** Makes an element with properties and content. */
+function make(tag, properties = {}, ...content) {
+  const made = Object.assign(document.createElement(tag), properties);
   made.append(...content);
   return made;
 }
+const makeRow = (head, ...texts) =>
+  make('tr', {}, make('th', { scope: 'row' }, head), ...texts.map((text) => make('td', {}, text)));
 const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 /** The worker, as a function from a message to the promise of its answer. */
 function startWorker(onBytes) {
   const worker = new Worker(import.meta.url, { type: 'module' }), waiting = new Map();
-  let count = 0;
   worker.onmessage = ({ data }) => {
     if (data.bytes) return onBytes(data.bytes);
     const { resolve, reject } = waiting.get(data.id);
     waiting.delete(data.id);
     return 'error' in data ? reject(new Error(data.error)) : resolve(data.answer);
   };
-  worker.onerror = (event) => waiting.forEach(({ reject }) => reject(new Error(event.message || 'The computation stopped: reload the page.')));
-  return (message, transfer = []) => new Promise((resolve, reject) => {
-    count += 1;
-    waiting.set(count, { resolve, reject });
-    worker.postMessage({ ...message, id: count }, transfer);
+  const stopped = new Error('The computation stopped: reload the page.');
+  worker.onerror = () => waiting.forEach(({ reject }) => reject(stopped));
+  let id = 0;
+  return (message, ...transfer) => new Promise((resolve, reject) => {
+    id += 1;
+    waiting.set(id, { resolve, reject });
+    worker.postMessage({ ...message, id }, transfer);
   });
 }
 
-/** Width, height and pixels of a file, once it is known that they fit; an Error with a sentence otherwise. */
+/** The pixels of a file, and how much it was made smaller; an Error where it is no image or too large. */
 async function openImage(blob, name) {
   const shown = new Image(), address = URL.createObjectURL(blob);
   try {
@@ -320,11 +341,12 @@ async function openImage(blob, name) {
     await new Promise((resolve, reject) => Object.assign(shown, { onload: resolve, onerror: reject }));
     const { naturalWidth: width, naturalHeight: height } = shown, megapixels = (width * height) / 1e6;
     if (megapixels > MOST_MEGAPIXELS) {
-      throw new RangeError(`“${name}” has ${Math.round(megapixels)} megapixels, and the page takes ${MOST_MEGAPIXELS} at most: make it smaller.`);
+      const size = `${Math.round(megapixels)} megapixels, and the page takes ${MOST_MEGAPIXELS} at most`;
+      throw new RangeError(`“${name}” has ${size}: make it smaller.`);
     }
-    const scale = Math.min(Math.sqrt(KEPT_MEGAPIXELS / megapixels), 1);
-    const smaller = scale < 1 ? { resizeWidth: Math.round(width * scale), resizeHeight: Math.round(height * scale), resizeQuality: 'high' } : {};
-    return { bitmap: await createImageBitmap(blob, { colorSpaceConversion: 'none', ...smaller }), scale };
+    const scale = Math.min(Math.sqrt(KEPT_MEGAPIXELS / megapixels), 1), options = { colorSpaceConversion: 'none' };
+    if (scale < 1) Object.assign(options, { resizeWidth: Math.round(width * scale), resizeQuality: 'high' });
+    return { bitmap: await createImageBitmap(blob, options), scale };
   } catch (error) {
     if (error instanceof RangeError) throw error;
     throw new Error(`“${name}” is no image that this browser can read: choose a JPEG, PNG or WebP file.`);
@@ -335,31 +357,28 @@ async function openImage(blob, name) {
 
 /** One of the two pictures: where it comes from, what was found on it, and who is chosen. */
 class Panel {
+  ticket = 0; // raised whenever another picture or network is asked for, so that older answers are dropped
+  persons = [];
+  attention = {}; // by the number of the box
+  times = {}; // milliseconds a person, by network
+  chosen = 0;
+
   constructor(id, title, hint, page) {
-    Object.assign(this, { id, title, page, root: element(id), ticket: 0, persons: [], attention: {}, times: {}, chosen: 0 });
+    Object.assign(this, { id, title, page, root: element(id) });
     this.root.append(element('panel').content.cloneNode(true));
-    const part = (selector) => this.root.querySelector(selector);
-    Object.assign(this, { photo: part('.photo'), overlay: part('.overlay'), message: part('.message'), webcam: part('.webcam') });
-    Object.assign(this, { corner: part('.corner'), list: part('.persons'), hint: part('.hint'), view: part('.view') });
-    part('h2').textContent = title;
+    for (const part of this.root.querySelectorAll('[class]')) this[part.className] = part; // .photo is this.photo
+    this.root.querySelector('h2').textContent = title;
     this.hint.textContent = hint;
-    for (const [name, description] of EXAMPLES) {
-      const image = make('img', { src: `photographs/${name}.jpg`, alt: description });
-      const button = make('button', { type: 'button', title: description, onclick: () => this.example(`${name}.jpg`) }, image);
-      button.dataset.name = name;
-      part('.examples').append(button);
-    }
-    part('input').onchange = ({ target }) => {
-      if (target.files[0]) this.open(target.files[0], target.files[0].name);
-      target.value = '';
-    };
-    this.view.ondragover = (event) => { event.preventDefault(); this.view.classList.add('dropping'); };
+    this.buttons = EXAMPLES.map(([name, title]) =>
+      make('button', { type: 'button', title, name, onclick: () => this.example(name) },
+        make('img', { src: `photographs/${name}`, alt: title })));
+    this.examples.append(...this.buttons);
+    const take = ([file]) => file && this.open(file, file.name);
+    this.root.querySelector('input').onchange = ({ target }) => { take(target.files); target.value = ''; };
+    this.view.ondragover = () => this.view.classList.add('dropping');
     this.view.ondragleave = () => this.view.classList.remove('dropping');
-    this.view.ondrop = ({ dataTransfer: { files } }) => {
-      this.view.classList.remove('dropping');
-      if (files[0]) this.open(files[0], files[0].name);
-    };
-    this.webcam.onclick = () => (this.stream ? this.stop() : this.watch());
+    this.view.ondrop = ({ dataTransfer }) => { this.view.ondragleave(); take(dataTransfer.files); };
+    this.webcam.onclick = () => (this.stream ? this.begin() : this.watch());
     this.overlay.onclick = (event) => this.choose(this.personAt(event));
   }
 
@@ -368,9 +387,11 @@ class Panel {
     this.root.dataset.state = state;
   }
 
-  /** Stops the camera and makes answers to what was asked before void; returns whether a later answer is still wanted. */
+  /** Ends the webcam and what was asked before; returns what tells whether a later answer is still wanted. */
   begin() {
-    this.stop();
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = null;
+    this.webcam.ariaPressed = 'false';
     this.ticket += 1;
     const { ticket } = this;
     return () => ticket === this.ticket;
@@ -388,12 +409,9 @@ class Panel {
     this.say('The picture is opened …', 'busy');
     try {
       const { bitmap, scale } = await openImage(blob, name);
-      if (!isWanted()) return bitmap.close();
+      if (!isWanted()) return;
       Object.assign(this, { name, scale });
       this.show(bitmap);
-      for (const button of this.root.querySelectorAll('.examples button')) {
-        button.ariaPressed = String(name === `${button.dataset.name}.jpg`);
-      }
       await this.find(isWanted, bitmap);
     } catch (error) {
       if (isWanted()) this.say(error.message, 'error');
@@ -401,39 +419,45 @@ class Panel {
   }
 
   /** Puts an image onto the canvas; what was found on the last one goes. */
-  show(image, times = {}) {
-    for (const canvas of [this.photo, this.overlay]) Object.assign(canvas, { width: image.width, height: image.height, hidden: false });
-    const context = this.photo.getContext('2d');
-    context.fillStyle = 'white';
-    context.fillRect(0, 0, image.width, image.height);
-    context.drawImage(image, 0, 0);
+  show(image) {
+    for (const canvas of [this.photo, this.overlay]) {
+      Object.assign(canvas, { width: image.width, height: image.height, hidden: false });
+    }
+    paint(this.photo.getContext('2d'), image);
     this.hint.hidden = true;
-    Object.assign(this, { persons: [], attention: {}, times, boxes: null, chosen: 0 });
+    for (const button of this.buttons) button.ariaPressed = String(button.name === this.name);
+    Object.assign(this, { persons: [], attention: {}, times: {}, boxes: null, chosen: 0 });
     this.draw();
   }
 
   /** Runs the network that is switched on and then, for its time and attention, the other. */
   async find(isWanted, bitmap, boxes) {
-    this.say(this.page.isReady ? 'Looking for persons …' : 'The persons come once the networks are loaded.', 'busy');
+    this.say(this.page.waitingFor('Looking for persons …'), 'busy');
     await this.page.ready;
     for (const network of this.page.network === 'dynamic' ? ['dynamic', 'static'] : ['static', 'dynamic']) {
       if (!isWanted()) return;
-      const transfer = bitmap ? [bitmap] : [];
-      const answer = await this.page.ask({ kind: 'find', name: this.id, network, boxes, bitmap }, transfer);
+      const answer = await this.ask({ network, boxes, bitmap });
       if (!isWanted()) return;
       [bitmap, boxes] = [null, answer.boxes];
-      this.take(answer, network, network === this.page.network);
+      this.take(answer, network);
+      await new Promise((resolve) => setTimeout(resolve, 50)); // drawing would slow the other network down
     }
-    this.say(this.verdict(), 'done');
+    const count = this.persons.length, note = this.scale < 1 ? ' The picture was made smaller for that.' : '';
+    const found = count > 1 ? `${count} persons were found: click one.` : 'One person was found.';
+    this.say(count ? found + note : 'Nobody was found: try a picture on which persons are larger, or whole.', 'done');
   }
 
-  /** Takes what the worker found; persons only of the network that is switched on. */
-  take({ persons, boxes, times }, network, isShown) {
+  ask(request) {
+    return this.page.ask({ kind: 'find', name: this.id, ...request }, ...(request.bitmap ? [request.bitmap] : []));
+  }
+
+  /** Takes what the worker found; the persons only of the network that is switched on. */
+  take({ persons, boxes, times }, network) {
     this.boxes = boxes;
     this.times[network] = times.person;
     for (const person of persons) if (person.attention) this.attention[person.index] = person.attention;
-    if (isShown) {
-      const chosen = this.persons[this.chosen]?.index;
+    if (network === this.page.network) {
+      const chosen = this.person?.index;
       this.persons = persons;
       this.chosen = Math.max(persons.findIndex((person) => person.index === chosen), 0);
       const rate = times.person ? ` · ${(1000 / times.person).toFixed(1)} persons a second` : '';
@@ -443,68 +467,51 @@ class Panel {
     this.draw();
   }
 
-  verdict() {
-    if (!this.persons.length) return 'Nobody was found: try a picture on which persons are larger, or seen whole.';
-    const note = this.scale < 1 ? ' The picture was made smaller for that.' : '';
-    return (this.persons.length === 1 ? 'One person was found.' : `${this.persons.length} persons were found: click one.`) + note;
-  }
-
   /** The webcam: a frame is taken when the last one is done, and those in between are dropped. */
   async watch() {
     const isWanted = this.begin(), video = make('video', { muted: true, playsInline: true });
     this.say('The webcam is asked for …', 'busy');
     try {
-      if (!navigator.mediaDevices) throw new DOMException('', 'InsecureContext');
       const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
+      if (!isWanted()) return stream.getTracks().forEach((track) => track.stop());
       Object.assign(this, { stream, name: 'webcam', scale: 1 });
-      if (!isWanted()) return this.stop();
       video.srcObject = stream;
       await video.play();
     } catch ({ name }) {
-      const reasons = {
-        NotAllowedError: 'The webcam was refused: allow it for this page in the browser, or choose a photograph.',
-        NotFoundError: 'There is no webcam: connect one, or choose a photograph.',
-        InsecureContext: 'Browsers give the webcam to pages from https or 127.0.0.1 alone: choose a photograph.',
-      };
-      if (isWanted()) this.say(reasons[name] ?? 'The webcam gives no picture, perhaps another program has it: choose a photograph.', 'error');
-      return this.stop();
+      if (!isWanted()) return;
+      this.begin();
+      this.say(WEBCAM_ERRORS[name] ?? 'The webcam gives no picture, another program may have it.', 'error');
+      return;
     }
     this.webcam.ariaPressed = 'true';
-    this.say(this.page.isReady ? 'Live.' : 'The persons come once the networks are loaded.', 'live');
-    await this.page.ready;
-    if (isWanted()) this.say('Live.', 'live');
-    let boxes = null;
-    for (let frame = 0; isWanted() && this.stream; frame++) {
-      try {
-        const bitmap = await createImageBitmap(video), { network } = this.page, { chosen } = this;
-        const again = frame % FRAMES_BETWEEN_DETECTIONS && boxes?.length ? boxes : null;
-        const shown = await createImageBitmap(bitmap);
-        const answer = await this.page.ask({ kind: 'find', name: this.id, network, boxes: again, bitmap }, [bitmap]);
-        if (isWanted() && this.stream) {
-          this.show(shown, this.times);
-          boxes = answer.next;
-          this.take(answer, network, true);
-          this.chosen = Math.min(chosen, Math.max(this.persons.length - 1, 0));
-          this.draw();
-        }
-        shown.close();
-      } catch (error) {
-        this.say(error.message, 'error');
-        this.stop();
+    this.say(this.page.waitingFor('Live.'), 'live');
+    try {
+      await this.page.ready;
+      this.say('Live.', 'live');
+      for (let frame = 0, boxes = null; isWanted(); frame++) {
+        const bitmap = await createImageBitmap(video), shown = await createImageBitmap(bitmap), { network } = this.page;
+        const isTracked = frame % FRAMES_BETWEEN_DETECTIONS && boxes?.length;
+        const answer = await this.ask({ network, bitmap, boxes: isTracked ? boxes : null });
+        if (!isWanted()) return;
+        const { chosen, times } = this;
+        this.show(shown);
+        Object.assign(this, { times });
+        this.take(answer, network);
+        this.choose(Math.min(chosen, Math.max(this.persons.length - 1, 0)));
+        boxes = answer.next;
       }
+    } catch (error) {
+      if (!isWanted()) return;
+      this.begin();
+      this.say(error.message, 'error');
     }
   }
 
-  stop() {
-    this.stream?.getTracks().forEach((track) => track.stop());
-    this.stream = null;
-    this.webcam.ariaPressed = 'false';
-  }
-
+  /** The person with the keypoint that is nearest to a click. */
   personAt({ offsetX, offsetY }) {
-    const factor = this.overlay.width / this.overlay.clientWidth, [x, y] = [offsetX * factor, offsetY * factor];
-    const distance = ({ keypoints }) => Math.min(...keypoints.map(([u, v]) => Math.hypot(u - x, v - y)));
-    const distances = this.persons.map(distance);
+    const factor = this.overlay.width / this.overlay.clientWidth;
+    const distances = this.persons.map(({ keypoints }) =>
+      Math.min(...keypoints.map(([x, y]) => Math.hypot(x - offsetX * factor, y - offsetY * factor))));
     return Math.max(distances.indexOf(Math.min(...distances)), 0);
   }
 
@@ -514,49 +521,18 @@ class Panel {
   }
 
   draw() {
-    const { overlay, persons } = this, context = overlay.getContext('2d'), { skeleton, limbColors, keypointColors } = this.page.spec ?? {};
+    const { overlay, persons } = this, context = overlay.getContext('2d');
     context.clearRect(0, 0, overlay.width, overlay.height);
-    context.lineCap = 'round';
-    persons.forEach(({ keypoints, box: [left, top, right, bottom] }, index) => {
-      const width = Math.max(Math.sqrt((right - left) * (bottom - top)) / 100, overlay.width / 500);
-      if (index === this.chosen && persons.length > 1) {
-        context.globalAlpha = 1;
-        context.setLineDash([3 * width, 3 * width]);
-        Object.assign(context, { lineWidth: overlay.width / 250, strokeStyle: 'white' });
-        context.strokeRect(left, top, right - left, bottom - top);
-        context.setLineDash([]);
-      }
-      skeleton.forEach(([from, to], limb) => {
-        const [[x0, y0, first], [x1, y1, second]] = [keypoints[from], keypoints[to]];
-        context.globalAlpha = clamp(Math.min(first, second), 0, 1);
-        context.beginPath();
-        context.moveTo(x0, y0);
-        context.lineTo(x1, y1);
-        for (const [lineWidth, strokeStyle] of [[1.8 * width, '#202020'], [width, `rgb(${limbColors[limb]})`]]) {
-          Object.assign(context, { lineWidth, strokeStyle });
-          context.stroke();
-        }
-      });
-      keypoints.forEach(([x, y, score], place) => {
-        context.globalAlpha = clamp(score, 0, 1);
-        for (const [radius, fillStyle] of [[1.5 * width, '#202020'], [1.1 * width, `rgb(${keypointColors[place]})`]]) {
-          context.beginPath();
-          context.arc(x, y, radius, 0, 2 * Math.PI);
-          context.fillStyle = fillStyle;
-          context.fill();
-        }
-      });
+    persons.forEach((person, index) => {
+      drawPerson(context, person, this.page.spec, persons.length > 1 && index === this.chosen);
     });
     overlay.ariaLabel = `${this.title}: ${persons.length || 'no'} persons`;
-    while (this.list.children.length > persons.length) this.list.lastChild.remove();
-    while (this.list.children.length < persons.length) {
-      const index = this.list.children.length;
-      this.list.append(make('button', { type: 'button', onclick: () => this.choose(index) }));
-    }
+    const buttons = this.list.children; // kept, so that the focus stays
+    while (buttons.length > persons.length) buttons[persons.length].remove();
     persons.forEach(({ keypoints }, index) => {
-      const button = this.list.children[index];
-      button.textContent = `Person ${index + 1} · ${percent(confidence(keypoints))}`;
-      button.ariaPressed = String(index === this.chosen);
+      if (!buttons[index]) this.list.append(make('button', { type: 'button', onclick: () => this.choose(index) }));
+      buttons[index].textContent = `Person ${index + 1} · ${percent(confidence(keypoints))}`;
+      buttons[index].ariaPressed = String(index === this.chosen);
     });
     this.page.refresh(this);
   }
@@ -567,32 +543,58 @@ class Panel {
 
   /** The persons in COCO's results format, in pixels of the file. */
   get coco() {
-    const stem = this.name?.replace(/\.\w+$/, ''), round = (value, digits) => Number(value.toFixed(digits));
+    const stem = this.name?.replace(/\.\w+$/, ''), inFile = (value) => Number((value / this.scale).toFixed(4));
     return this.persons.map(({ keypoints, box: [left, top, right, bottom], score }) => ({
       image_id: /^\d+$/.test(stem) ? Number(stem) : 1,
       category_id: 1,
       file_name: this.name,
-      keypoints: keypoints.flatMap(([x, y, value]) => [round(x / this.scale, 4), round(y / this.scale, 4), round(value, 4)]),
-      score: round(score, 7),
-      bbox: [left, top, right - left, bottom - top].map((value) => round(value / this.scale, 3)),
+      keypoints: keypoints.flatMap(([x, y, value]) => [inFile(x), inFile(y), Number(value.toFixed(4))]),
+      score: Number(score.toFixed(7)),
+      bbox: [left, top, right - left, bottom - top].map(inFile),
     }));
   }
+}
+
+/** Draws a skeleton, as opaque as its keypoints score; a box about the chosen person. */
+function drawPerson(context, { keypoints, box: [left, top, right, bottom] }, spec, isChosen) {
+  const side = context.canvas.width, width = Math.max(Math.sqrt((right - left) * (bottom - top)) / 100, side / 500);
+  if (isChosen) {
+    Object.assign(context, { globalAlpha: 1, lineWidth: side / 250, strokeStyle: 'white' });
+    context.setLineDash([side / 100, side / 100]);
+    context.strokeRect(left, top, right - left, bottom - top);
+    context.setLineDash([]);
+  }
+  context.lineCap = 'round';
+  spec.skeleton.forEach(([from, to], limb) => {
+    const [[x0, y0, first], [x1, y1, second]] = [keypoints[from], keypoints[to]];
+    const line = new Path2D(`M ${x0} ${y0} L ${x1} ${y1}`);
+    for (const [lineWidth, strokeStyle] of [[1.8 * width, '#202020'], [width, `rgb(${spec.limbColors[limb]})`]]) {
+      Object.assign(context, { lineWidth, strokeStyle, globalAlpha: clamp(Math.min(first, second), 0, 1) });
+      context.stroke(line);
+    }
+  });
+  keypoints.forEach(([x, y, score], place) => {
+    for (const [radius, fillStyle] of [[1.5 * width, '#202020'], [1.1 * width, `rgb(${spec.keypointColors[place]})`]]) {
+      Object.assign(context, { fillStyle, globalAlpha: clamp(score, 0, 1) });
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+    }
+  });
 }
 
 /** The attention of two persons, as bars for each dynamic layer. */
 class Attention {
   constructor(layers) {
     this.count = layers[0].kernels;
+    const kernels = Array.from({ length: this.count }, (_, index) => index);
     element('kernels').textContent = this.count;
-    const swatch = (index) => make('span', {}, make('i', { style: `background: var(--kernel-${index + 1})` }), `kernel ${index + 1}`);
-    element('legend').append(...Array.from({ length: this.count }, (_, index) => swatch(index)), 'upper bar: first picture, lower bar: second');
+    element('legend').prepend(...kernels.map((index) => make('i', {}, `kernel ${index + 1}`)));
     this.rows = layers.map((layer) => {
-      const bars = [0, 1].map(() => {
-        const parts = Array.from({ length: this.count }, (_, index) => make('i', { style: `background: var(--kernel-${index + 1})` }));
-        return Object.assign(make('div', { className: 'mixture', hidden: true }, ...parts), { parts });
-      });
-      const both = make('div', { role: 'img' }, ...bars), moved = make('span');
-      return { layer, bars, both, moved, root: make('div', { className: 'layer' }, make('span', {}, layer.label), both, moved) };
+      const bars = [0, 1].map(() => make('div', { className: 'mixture' }, ...kernels.map(() => make('i'))));
+      const both = make('div', { role: 'img' }, ...bars), changed = make('span');
+      const root = make('div', { className: 'layer' }, make('span', {}, layer.label), both, changed);
+      return { layer, bars, both, changed, root };
     });
     for (const stage of new Set(layers.map((layer) => layer.stage))) {
       const rows = this.rows.filter(({ layer }) => layer.stage === stage).map(({ root }) => root);
@@ -600,90 +602,98 @@ class Attention {
     }
   }
 
-  /** Shows what one or both persons' layers mixed, (layers, K) each. */
+  /** Shows what the layers mixed for the person of either picture, (layers, K), where there is one. */
   show(weights) {
-    const known = weights.filter(Boolean), least = Math.min(1 / this.count, ...known.flat(2));
-    if (!known.length) return;
-    // The largest factor at which no share becomes negative.
-    const factor = Math.max(Math.floor(1 / (1 - this.count * least + 1e-9)), 1), isMagnified = element('magnify').checked;
-    element('factor').textContent = isMagnified ? `(×${factor})` : '';
-    const differences = this.rows.map(({ bars, both, moved, layer, root }, row) => {
-      const words = weights.map((one, side) => {
-        bars[side].hidden = !one;
-        one?.[row].forEach((share, kernel) => {
-          const shown = isMagnified ? 1 / this.count + factor * (share - 1 / this.count) : share;
-          bars[side].parts[kernel].style.width = `${100 * shown}%`;
+    const known = weights.filter(Boolean), equal = 1 / this.count, least = Math.min(equal, ...known.flat(2));
+    // The largest whole factor by which no share becomes negative.
+    const most = Math.max(Math.floor(equal / (equal - least + 1e-9)), 1);
+    const factor = element('magnify').checked ? most : 1;
+    element('factor').textContent = factor > 1 ? `(×${factor})` : '';
+    const changes = this.rows.map(({ bars, both, changed, layer, root }, row) => {
+      const words = ['First', 'Second'].map((side, index) => {
+        const shares = weights[index]?.[row];
+        bars[index].hidden = !shares;
+        shares?.forEach((share, kernel) => {
+          bars[index].children[kernel].style.width = `${100 * (equal + factor * (share - equal))}%`;
         });
-        return one && `${side ? 'second' : 'first'} picture ${one[row].map((share) => percent(share, 1)).join(', ')}`;
-      });
-      const difference = known.length > 1 ? sum(known[0][row].map((share, kernel) => Math.abs(share - known[1][row][kernel]))) / 2 : null;
-      moved.textContent = difference === null ? '' : percent(difference, 1);
-      both.ariaLabel = words.filter(Boolean).join('; ');
-      root.title = `${layer.title}\nShares of the kernels: ${both.ariaLabel}`;
-      return difference;
+        return shares && `${side} picture: ${shares.map((share) => percent(share, 1)).join(', ')}`;
+      }).filter(Boolean);
+      both.ariaLabel = words.join('. ');
+      root.title = [layer.title, ...words].join('\n');
+      if (known.length < 2) return 0;
+      return sum(known[0][row].map((share, kernel) => Math.abs(share - known[1][row][kernel]))) / 2;
     });
-    const highest = differences.indexOf(Math.max(...differences));
-    this.rows.forEach(({ root }, row) => root.classList.toggle('moved', known.length > 1 && row === highest));
-    const largest = Math.max(...known.flat(2));
-    element('summary').textContent = known.length > 1
-      ? `Between the two persons ${percent(sum(differences) / differences.length, 1)} of a layer’s mixture changes on average, and ${percent(differences[highest], 1)} where most does (in bold). The numbers beside the bars say it for each layer.`
-      : `Equal shares would be ${percent(1 / this.count)} each; the largest here is ${percent(largest, 1)}. Choose a second picture beside it to see what changes.`;
+    const isPair = known.length > 1, highest = Math.max(...changes);
+    this.rows.forEach(({ root, changed }, row) => {
+      changed.textContent = isPair ? percent(changes[row], 1) : '';
+      root.classList.toggle('most', isPair && changes[row] === highest);
+    });
+    const mean = percent(sum(changes) / changes.length, 1), largest = percent(Math.max(...known.flat(2)), 1);
+    const pair = `Between the two persons ${mean} of a layer’s mixture changes on average, and `
+      + `${percent(highest, 1)} where most does (in bold). The numbers beside the bars say it for each layer.`;
+    const single = `Equal shares would be ${percent(equal)} each; the largest here is ${largest}. `
+      + 'Choose a second picture to see what changes.';
+    element('summary').textContent = ['The bars come with the first person.', single, pair][known.length];
   }
 }
 
 /** What belongs to both pictures. */
 class Page {
+  network = 'dynamic';
+
   constructor() {
-    this.network = 'dynamic';
     this.panels = [
       new Panel('first', 'First picture', 'Click one of the four photographs, or drop one of yours here.', this),
-      new Panel('second', 'Second picture, to compare', 'A second picture here shows whether the mixtures change.', this),
+      new Panel('second', 'Second picture', 'Choose a second picture to see whether the mixtures change.', this),
     ];
-    this.current = this.panels[0];
+    [this.current] = this.panels;
     for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault());
     for (const radio of document.getElementsByName('network')) radio.onchange = () => this.choose(radio.value);
     element('magnify').onchange = () => this.refresh();
-    element('copy').onclick = () => navigator.clipboard.writeText(element('json').textContent).then(
-      () => { element('copied').textContent = 'Copied.'; },
-      () => { element('copied').textContent = 'The browser refuses to copy: open “JSON of the picture” and copy it there.'; },
-    );
-    element('credits').append(...EXAMPLES.flatMap(([, , author], index) =>
-      [index ? ', ' : '', make('a', { href: `https://www.flickr.com/photo.gne?id=${author}` }, String(index + 1))]));
+    element('copy').onclick = async () => {
+      const { textContent } = element('json');
+      const isCopied = await navigator.clipboard?.writeText(textContent).then(() => true, () => false);
+      const refused = 'The browser refuses: copy it from “JSON of the picture”.';
+      element('copied').textContent = isCopied ? 'Copied.' : refused;
+    };
+    element('credits').append(...EXAMPLES.flatMap(([, title, author], index) =>
+      [index ? ', ' : '', make('a', { href: `https://www.flickr.com/photo.gne?id=${author}` }, title.toLowerCase())]));
     this.ready = this.load();
     this.ready.catch((error) => this.say(error.message, 'error'));
   }
 
   say(text, state) {
     element('status').textContent = text;
-    element('status').classList.toggle('error', state === 'error');
     element('progress').hidden = state !== 'loading';
     document.body.dataset.state = state;
   }
 
+  waitingFor(text) {
+    return this.ask ? text : 'The persons come once the networks are loaded.';
+  }
+
   async load() {
+    this.say('The networks are loading …', 'loading');
     if (typeof WebAssembly !== 'object' || !WebAssembly.validate(new Uint8Array(SIMD))) {
-      throw new Error('This browser lacks WebAssembly SIMD, in which the networks run: use a newer Chrome, Edge, Firefox or Safari.');
+      throw new Error('This browser lacks WebAssembly SIMD, which the networks need: use a newer Chrome, Edge, Firefox '
+        + 'or Safari.');
     }
     this.spec = await fetch('networks.json').then((answer) => answer.json()).catch(() => {
       throw new Error('The networks are missing beside the page: build its folder by “make web”.');
     });
-    const { files, layers } = this.spec, total = sum(Object.values(files).map(({ bytes }) => bytes));
-    this.attention = new Attention(layers);
+    const total = sum(Object.values(this.spec.files).map(({ bytes }) => bytes));
+    this.attention = new Attention(this.spec.layers);
     this.refresh();
     let bytes = 0;
-    const worker = startWorker((more) => {
+    const ask = startWorker((more) => {
       bytes += more;
       element('progress').value = bytes / total;
-      const share = `${(bytes / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`;
-      this.say(bytes < total ? `The networks are loading: ${share}.` : 'The networks are loaded and get ready …', 'loading');
+      const share = `The networks are loading: ${megabytes(bytes)} of ${megabytes(total)} MB.`;
+      this.say(bytes < total ? share : 'The networks are loaded and get ready …', 'loading');
     });
-    this.say('The networks are loading …', 'loading');
-    const { threads } = await worker({ kind: 'load', spec: this.spec });
-    Object.assign(this, { ask: worker, isReady: true });
-    if (!crossOriginIsolated) {
-      element('notice').textContent = 'It runs on one thread, since the server does not send the headers COOP and COEP: slower, but the same.';
-      element('notice').hidden = false;
-    }
+    const { threads } = await ask({ kind: 'load', spec: this.spec });
+    this.ask = ask;
+    element('notice').hidden = crossOriginIsolated;
     this.say(`Ready, on ${threads === 1 ? 'one thread' : `${threads} threads`}.`, 'ready');
   }
 
@@ -696,25 +706,26 @@ class Page {
     this.refresh();
   }
 
-  /** Shows what is below the pictures, for the panel where something changed last. */
+  /** Shows what is beside the pictures, for the panel where something changed last. */
   refresh(panel = this.current) {
-    if (!this.spec || !this.panels) return;
+    if (!this.attention) return;
     this.current = panel;
-    this.attention?.show(this.panels.map(({ attention, person }) => person && attention[person.index]));
+    const { person, scale } = panel;
+    this.attention.show(this.panels.map(({ attention, person }) => person && attention[person.index]));
     element('times').tBodies[0].replaceChildren(...['dynamic', 'static'].map((network) => {
-      const time = panel.times[network], { bytes } = this.spec.files[network];
-      const texts = [time ? time.toFixed(0) : '–', time ? (1000 / time).toFixed(1) : '–', `${(bytes / 1e6).toFixed(1)} MB`];
-      const row = make('tr', {}, make('th', { scope: 'row' }, network), ...texts.map((text) => make('td', {}, text)));
-      if (network === this.network) row.setAttribute('aria-current', 'true');
+      const time = panel.times[network], size = `${megabytes(this.spec.files[network].bytes)} MB`;
+      const row = makeRow(network, time ? time.toFixed(0) : '–', time ? (1000 / time).toFixed(1) : '–', size);
+      row.ariaCurrent = String(network === this.network);
       return row;
     }));
-    const { person } = panel, coco = panel.coco;
-    element('whose').textContent = person ? `Person ${panel.chosen + 1} of the ${panel.id} picture` : 'Table of the chosen person';
-    element('points').tBodies[0].replaceChildren(...(person?.keypoints ?? []).map(([x, y, score], index) =>
-      make('tr', {}, make('th', { scope: 'row' }, this.spec.names[index].replaceAll('_', ' ')),
-        ...[(x / panel.scale).toFixed(1), (y / panel.scale).toFixed(1), score.toFixed(2)].map((text) => make('td', {}, text)))));
-    element('json').textContent = JSON.stringify(coco);
-    element('copy').disabled = !coco.length;
+    const whose = person ? `Person ${panel.chosen + 1} of the ${panel.id} picture` : 'The chosen person';
+    element('whose').textContent = whose;
+    element('points').tBodies[0].replaceChildren(...(person?.keypoints ?? []).map(([x, y, score], index) => {
+      const numbers = [(x / scale).toFixed(1), (y / scale).toFixed(1), score.toFixed(2)];
+      return makeRow(this.spec.names[index].replaceAll('_', ' '), ...numbers);
+    }));
+    element('json').textContent = JSON.stringify(panel.coco);
+    element('copy').disabled = !person;
     element('copied').textContent = '';
   }
 }

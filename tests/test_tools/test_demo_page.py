@@ -32,6 +32,11 @@ WIDTHS = """[...document.querySelectorAll('.layer')].map((row) => [...row.queryS
     .map((part) => parseFloat(part.style.width) / 100))"""
 
 
+#: What the page says that the picture took, and the dynamic and the static network.
+TIMES = """[document.querySelector('#first .corner'), ...document.querySelectorAll('#times td:nth-child(2)')]
+    .map((one) => parseInt(one.textContent))"""
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """A host without the headers that threads need."""
 
@@ -95,7 +100,7 @@ def state(page, panel='first', *states):
 def example(page, name, panel='first'):
     """Clicks an example, waits until all is done, and returns the JSON that the page shows."""
     page.run(f"""(() => {{ const panel = document.getElementById("{panel}"); panel.dataset.state = "busy";
-        panel.querySelector("[data-name='{Path(name).stem}']").click(); }})()""")
+        panel.querySelector("[name='{name}']").click(); }})()""")
     state(page, panel)
     return json.loads(page.run('document.getElementById("json").textContent'))
 
@@ -109,9 +114,11 @@ def choose_file(page, path):
 
 
 def switch_to(page, network):
+    """Runs a network on the pictures that are there."""
     page.run('document.getElementById("first").dataset.state = "busy"')
     page.run(f"document.querySelector('[name=network][value={network}]').click()")
     state(page)
+    return json.loads(page.run('document.getElementById("json").textContent'))
 
 
 def largest_difference(estimator, name, rows):
@@ -120,6 +127,8 @@ def largest_difference(estimator, name, rows):
     poses = without_duplicates(poses, estimator.keypoint_set.sigmas)
     poses = poses[confidences(poses.scores) >= estimator.person_threshold]
     assert len(rows) == len(poses) > 0
+    corners = np.array([row['bbox'][:2] for row in rows])
+    poses = poses[np.linalg.norm(poses.boxes[None, :, :2] - corners[:, None], axis=2).argmin(axis=1)]
     found = np.array([row['keypoints'] for row in rows]).reshape(len(rows), -1, 3)
     scale = 192 / (poses.regions[:, 2] - poses.regions[:, 0])
     apart = np.linalg.norm(found[..., :2] - poses.keypoints, axis=2) * scale[:, None]
@@ -131,27 +140,16 @@ def largest_difference(estimator, name, rows):
 def test_poses_are_those_of_python(page, folder, record):
     """On each example, by both networks, from the same files."""
     worst = []
-    for network in ('static', 'dynamic'):
-        page.run(f"document.querySelector('[name=network][value={network}]').click()")
-        estimator = load_exported(folder / f'{network}.onnx', flip_test=False)
-        worst += [largest_difference(estimator, name, example(page, name)) for name in NAMES]
+    dynamic, static = (load_exported(folder / f'{name}.onnx', flip_test=False) for name in ('dynamic', 'static'))
+    for name in NAMES:
+        worst.append(largest_difference(dynamic, name, example(page, name)))
+        worst.append(largest_difference(static, name, switch_to(page, 'static')))
+        worst.append(largest_difference(dynamic, name, switch_to(page, 'dynamic')))
     pixels, scores = np.max(worst, axis=0)
     assert pixels < 0.5 and scores < 0.02
+    assert page.run('document.getElementById("notice").hidden')
     browser = page.call('Browser.getVersion')['product'].removeprefix('Headless')
     record('demo_page', date=str(date.today()), browser=browser, pixels=float(pixels), examples=len(NAMES))
-
-
-@pytest.mark.slow
-def test_one_person_takes_less_than_a_second_on_idle_cores(page, record):
-    """Recorded, not asserted: the cores may be shared."""
-    times = []
-    for _ in range(5):
-        example(page, '000000234748.jpg')
-        times.append(page.run('parseInt(document.querySelector("#first .corner").textContent)'))
-    figures = {network: page.run(f"document.querySelector('#times tbody tr:nth-child({row}) td').textContent")
-               for row, network in enumerate(('dynamic', 'static'), 1)}  # fmt: skip
-    record('demo_page', photograph_ms=float(np.median(times)), threads=page.run('status.textContent'), **figures)
-    assert all(int(text) > 0 for text in figures.values())
 
 
 @pytest.mark.slow
@@ -182,7 +180,7 @@ def test_bars_are_the_attention_of_the_chosen_person(page, folder):
     )
     np.testing.assert_allclose(changed, 50 * np.abs(first - second).sum(axis=1), atol=0.11)
     # Another person: by its button, which the keyboard reaches, and by a click on the picture.
-    page.run("document.querySelectorAll('#first .persons button')[1].focus()")
+    page.run("document.querySelectorAll('#first .list button')[1].focus()")
     for kind in ('keyDown', 'keyUp'):
         page.call('Input.dispatchKeyEvent', type=kind, key='Enter', code='Enter', text='\r', windowsVirtualKeyCode=13)
     np.testing.assert_allclose(bars(0), attention(rows[1], '000000252219.jpg'), atol=1e-3)
@@ -244,14 +242,19 @@ def test_an_image_that_is_small_or_large_or_transparent(page, folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_the_headers_one_thread_gives_the_same(page, open_page):
-    plain = open_page(isolated=False)
-    plain.wait('document.body.dataset.state == "ready"', 150)
-    assert 'one thread' in plain.run('document.getElementById("status").textContent')
-    assert 'does not send the headers' in plain.run('document.getElementById("notice").innerText')
-    assert not page.run('document.getElementById("notice").innerText')
-    (row,), (expected,) = (example(one, '000000234748.jpg') for one in (plain, page))
-    np.testing.assert_allclose(row['keypoints'], expected['keypoints'], atol=0.5)
+def test_without_the_headers_one_thread_does_it(folder, open_page, record):
+    """How long it takes is recorded, not asserted: what else the cores do counts."""
+    page = open_page(isolated=False)
+    page.wait('document.body.dataset.state == "ready"', 150)
+    assert 'one thread' in page.run('document.getElementById("status").textContent')
+    assert not page.run('document.getElementById("notice").hidden')
+    name, times = '000000234748.jpg', []
+    for _ in range(7):
+        rows = example(page, name)
+        times.append(page.run(TIMES))
+    pixels, _ = largest_difference(load_exported(folder / 'dynamic.onnx', flip_test=False), name, rows)
+    assert pixels < 0.5 and np.min(times) > 0
+    record('demo_page', ms=dict(zip(('photograph', 'dynamic', 'static'), np.median(times, axis=0), strict=True)))
 
 
 @pytest.mark.slow
@@ -267,7 +270,7 @@ def test_the_webcam_runs_live(open_page, tmp_path):
     )
     page.run("document.querySelector('#first .webcam').click()")  # while the networks are loading
     page.wait('document.body.dataset.state == "ready"', 150)
-    page.wait("document.querySelectorAll('#first .persons button').length == 1")
+    page.wait("document.querySelectorAll('#first .list button').length == 1")
     page.run("""(() => { window.frames_ = 0; new MutationObserver(() => window.frames_++)
         .observe(document.querySelector('#first .corner'), { childList: true }); })()""")
     page.wait('window.frames_ > 3')
@@ -320,3 +323,11 @@ def test_mistakes_of_the_builder(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='must be one that is free'):
         make_demo_page.make_server(tmp_path, server.server_port)
     server.server_close()
+
+
+def test_the_tool_ends_with_the_address(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(make_demo_page, 'make_page', lambda out, runtime: out.mkdir())
+    monkeypatch.setattr(http.server.ThreadingHTTPServer, 'serve_forever', lambda self: self.server_close())
+    monkeypatch.setattr('sys.argv', ['make_demo_page.py', str(tmp_path / 'page'), '--serve', '0'])
+    make_demo_page.main()
+    assert re.search(r'http://127\.0\.0\.1:\d+/ \(Ctrl-C ends\)\n$', capsys.readouterr().out)

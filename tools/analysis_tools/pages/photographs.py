@@ -1,4 +1,4 @@
-"""The table of the networks for photographs, from the records of tools/analysis_tools/record_run.py."""
+"""The tables of the networks for photographs and of the demo page, from the records of programs."""
 
 import json
 from pathlib import Path
@@ -29,4 +29,17 @@ def photographs(root: Path) -> str:
     return markdown_table(['network', 'iterations', *METRICS, 'AP end to end'], rows)
 
 
-TABLES = {'photographs': photographs}
+def demo_page(root: Path) -> str:
+    """What tests/test_tools/test_demo_page.py found in a browser."""
+    found = json.loads((root / 'benchmarks/results/demo_page.json').read_text())['demo_page']
+    ms = {name: f'{value:.0f} ms' for name, value in found['ms'].items()}
+    rows = [
+        ('last run', f'{found["date"]}, {found["browser"]}'),
+        ('largest distance of a keypoint from where Python finds it', f'{found["pixels"]:.2f} pixels of 192x256'),
+        ('a photograph of one person, on one thread', ms['photograph']),
+        ('of it the dynamic network; the static twin', f'{ms["dynamic"]}; {ms["static"]}'),
+    ]
+    return markdown_table(['test', 'found'], rows, left=2)
+
+
+TABLES = {'photographs': photographs, 'demo_page': demo_page}
