@@ -1,4 +1,4 @@
-"""The table of the networks for photographs, from the records of tools/analysis_tools/record_run.py."""
+"""The tables of the networks for photographs: scores by tools/analysis_tools/record_run.py, and times."""
 
 import json
 from pathlib import Path
@@ -29,4 +29,12 @@ def photographs(root: Path) -> str:
     return markdown_table(['network', 'iterations', *METRICS, 'AP end to end'], rows)
 
 
-TABLES = {'photographs': photographs}
+def photograph_times(root: Path) -> str:
+    """Milliseconds of ``benchmarks/photograph_times.py``, for each network on one and two threads."""
+    results = json.loads((root / 'benchmarks/results/photograph_times.json').read_text())['results']
+    names = next(iter(results.values()))
+    rows = [[name, *(f'{figures[name]["median_ms"]:.0f}' for figures in results.values())] for name in names]
+    return markdown_table(['ms', *(what.replace('1 threads', '1 thread') for what in results)], rows)
+
+
+TABLES = {'photographs': photographs, 'photograph_times': photograph_times}
