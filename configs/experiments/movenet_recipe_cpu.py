@@ -18,7 +18,7 @@ networks = {
     'neighbours': dict(_static, options={_pipeline: [*_crop, _neighbour, *_colour, *_end]}),
     'patches': dict(_static, options={_pipeline: [*_crop, *_colour, dict(type='DropPatches'), *_end]}),
     'half the rate': dict(_static, options={'optim_wrapper.optimizer.lr': 2.5e-4}),
-    'no averaging': dict(_static, options={'default_hooks.average': None}),
+    'no averaging': dict(_static, options={'default_hooks.average.momentum': 0.999}),
 }
 comparisons = [(name, 'recipe') for name in networks if name != 'recipe']
 seeds = [0, 1]
