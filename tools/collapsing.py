@@ -5,14 +5,15 @@ import copy
 import io
 import json
 import random
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dyconv_pose.apis.config import build_model, load_config, use_ground_truth_boxes
 from dyconv_pose.apis.estimator import unwrapped
 from dyconv_pose.datasets.check import keypoint_names, parts_to_check
-from dyconv_pose.deploy.collapse import choose_layers, mean_kernels, to_static
+from dyconv_pose.deploy.collapse import MeanKernel, mean_kernels, to_static
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.files import read_json
 from dyconv_pose.inference import HeatmapModel
@@ -76,6 +77,31 @@ def collapse(
     print(f'{len(chosen)} of {len(means)} dynamic layers are static now')
     print(f'AP on val at annotated boxes: {before:.4f} before, {after:.4f} after')
     return HeatmapModel(TorchNetwork(static), model.spec, model.keypoint_set)
+
+
+def choose_layers(
+    means: Mapping[str, MeanKernel], score: Callable[[Sequence[str]], float], max_loss: float
+) -> Sequence[str]:
+    """Chooses as many layers to collapse as a loss allows, those first whose kernels vary least.
+
+    ``score`` gives the network's score, such as AP on training data, with the named layers collapsed; it may be
+    ``max_loss`` lower than with none. A ValueError is raised where not even one layer can be collapsed for that.
+    """
+    order = sorted(means, key=lambda name: means[name].variation)
+    whole = score([])
+
+    def loss(number: int) -> float:
+        return whole - score(order[:number])
+
+    if loss(len(order)) <= max_loss:
+        return order
+    number = bisect_right(range(1, len(order)), max_loss, key=loss)  # as if each further layer cost some more
+    if not number:
+        raise ValueError(
+            f'Collapsing may cost {max_loss:g}, and even that of {order[0]} alone, whose kernel varies least, costs '
+            'more: allow more, or leave the network dynamic.'
+        )
+    return order[:number]
 
 
 def average_precision(estimator: nn.Module, network: nn.Module, dataset: object, evaluator: dict | list) -> float:

@@ -4,13 +4,25 @@ import contextlib
 import io
 from pathlib import Path
 
-from dyconv_pose.datasets.annotations import AnnotationTable, Finding, form_errors
-from dyconv_pose.datasets.rules import result_errors, truth_errors
+import numpy as np
+
+from dyconv_pose.datasets.annotations import (
+    PRESENT,
+    AnnotationTable,
+    Finding,
+    entry_errors,
+    findings_of,
+    form_errors,
+    number_rows,
+)
+from dyconv_pose.datasets.rules import truth_errors
 from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 from dyconv_pose.files import read_json
 
 #: The ten figures of COCO keypoints, in the evaluator's order.
 FIGURES = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')
+
+_RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int, float)}
 
 
 class ResultsEvaluation:
@@ -57,6 +69,28 @@ class ResultsEvaluation:
             self.evaluator.accumulate()
             self.evaluator.summarize()
         self.figures = dict(zip(FIGURES, (float(value) for value in self.evaluator.stats), strict=True))
+
+
+def result_errors(rows: object, table: AnnotationTable) -> list[Finding]:
+    """The errors of COCO keypoint results: ``image_id``, ``category_id``, ``keypoints`` and ``score`` of each."""
+    if form := findings_of(entry_errors(rows, 'results', _RESULT)):
+        return form
+    message = 'results are of other images: were they made with these annotations (infer.py --boxes or --ann-file)?'
+    unknown = sorted({row['image_id'] for row in rows} - set(table.image_ids.tolist()))
+    rules = [('unknown-image', message, unknown, 'image')]
+    used = set(table.category_ids[table.is_person].tolist())
+    given = {row['category_id'] for row in rows}
+    listed = used | {entry['id'] for entry in table.categories} if used & given else used
+    if used and given - listed:
+        message = f'results are of category {sorted(given - listed)[:9]}, and the annotated persons of {sorted(used)}'
+        places = [place for place, row in enumerate(rows) if row['category_id'] not in listed]
+        rules.append(('category', f'{message}, so that they would not count: renumber the results', places, 'position'))
+    lengths = {'keypoints': 3 * table.labelled.shape[1], 'score': 1}
+    for key, length in (lengths | ({'bbox': 4} if any('bbox' in row for row in rows) else {})).items():
+        values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
+        wrong = np.flatnonzero(number_rows(values, length)[1] != PRESENT)
+        rules.append((f'{key}-form', f'results do not have {length} finite numbers as "{key}"', wrong, 'position'))
+    return findings_of(rules)
 
 
 def _stop_at(errors: list[Finding], kind: str, path: str | Path) -> None:

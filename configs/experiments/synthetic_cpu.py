@@ -56,6 +56,7 @@ _epochs = 24
 _warm_up, _cosine = _base_.options.param_scheduler
 
 options = dict(
+    custom_imports=dict(imports=['dyconv_pose.registration', 'experiments.fresh_sampler']),
     train_dataloader=dict(sampler=dict(_delete_=True, type='FreshSampler', num_samples=2880), dataset=_train_set),
     val_dataloader=dict(dataset=dict(data_root=_root)),
     test_dataloader=dict(dataset=dict(data_root=_root)),

@@ -1,4 +1,4 @@
-"""The rules of COCO annotations, detections and results: whatever breaks one stops training, testing or scoring.
+"""The rules of COCO annotations and detections: whatever breaks one stops training, testing or scoring.
 
 An error is what MMPose or the COCO evaluation would fail on or silently get wrong; what they tolerate is a warning of
 ``check_dataset.py``. A rule yields its name, what is wrong, and where. Letters: N annotations, I images, K keypoints.
@@ -23,7 +23,6 @@ BOX_FORM = 'are they x, y, width, height in pixels?'
 FAR_SHARE = 0.1
 
 _DETECTION = {'image_id': int, 'category_id': int, 'bbox': list, 'score': (int, float)}
-_RESULT = {'image_id': int, 'category_id': int, 'keypoints': list, 'score': (int, float)}
 
 #: EXIF's orientations that swap width and height, and the formats in which OpenCV follows them (Pillow does in TIFF).
 _TURNED, _FORMATS = (5, 6, 7, 8), ('JPEG', 'MPO', 'PNG', 'WEBP')
@@ -227,25 +226,3 @@ def detection_errors(
         *box_errors(boxes, sizes, 'detections', places, 'position'),
         ('unknown-image', 'detections are in images that the annotations do not list', lost, 'position'),
     ])  # fmt: skip
-
-
-def result_errors(rows: object, table: AnnotationTable) -> list[Finding]:
-    """The errors of COCO keypoint results: ``image_id``, ``category_id``, ``keypoints`` and ``score`` of each."""
-    if form := findings_of(entry_errors(rows, 'results', _RESULT)):
-        return form
-    message = 'results are of other images: were they made with these annotations (infer.py --boxes or --ann-file)?'
-    unknown = sorted({row['image_id'] for row in rows} - set(table.image_ids.tolist()))
-    rules = [('unknown-image', message, unknown, 'image')]
-    used = set(table.category_ids[table.is_person].tolist())
-    given = {row['category_id'] for row in rows}
-    listed = used | {entry['id'] for entry in table.categories} if used & given else used
-    if used and given - listed:
-        message = f'results are of category {sorted(given - listed)[:9]}, and the annotated persons of {sorted(used)}'
-        places = [place for place, row in enumerate(rows) if row['category_id'] not in listed]
-        rules.append(('category', f'{message}, so that they would not count: renumber the results', places, 'position'))
-    lengths = {'keypoints': 3 * table.labelled.shape[1], 'score': 1}
-    for key, length in (lengths | ({'bbox': 4} if any('bbox' in row for row in rows) else {})).items():
-        values = [[row['score']] if key == 'score' else row.get(key) for row in rows]
-        wrong = np.flatnonzero(number_rows(values, length)[1] != PRESENT)
-        rules.append((f'{key}-form', f'results do not have {length} finite numbers as "{key}"', wrong, 'position'))
-    return findings_of(rules)

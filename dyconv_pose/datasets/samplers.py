@@ -1,19 +1,18 @@
-"""Seeds for the augmentation of each sample, and sampling without replacement across epochs.
+"""Seeds for the augmentation of each sample.
 
 MMEngine seeds a data-loading process once, so that a resumed run draws other numbers. Here the sampler gives each index
 a seed, a pure function of (run's seed, epoch, place in the epoch), and the dataset seeds the generators with it.
 """
 
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 import torch
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS, DATASETS
-from mmpose.registry import DATA_SAMPLERS as POSE_SAMPLERS
 from torch.utils.data import Dataset, Sampler
 
 
@@ -100,37 +99,3 @@ class SeededSampler(Sampler):
 
     def _new_sampler(self, seed: int | None) -> Sampler:
         return DATA_SAMPLERS.build(self._config, default_args=dict(dataset=self._dataset, seed=seed))
-
-
-@POSE_SAMPLERS.register_module()
-class FreshSampler(Sampler):
-    """Samples without replacement across epochs, from a dataset larger than an epoch, so that nothing is memorised.
-
-    Each epoch, of ``num_samples`` in all processes together, goes on where the last one ended in a random order of the
-    whole dataset; then another order begins. A ValueError is raised where the dataset has fewer samples.
-    """
-
-    def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
-        if not 1 <= num_samples <= len(dataset):
-            raise ValueError(
-                f'num_samples must be from 1 to the {len(dataset)} samples of the dataset, got {num_samples}: '
-                'choose another number or make the dataset larger.'
-            )
-        self.dataset, self.num_samples, self.epoch = dataset, num_samples, 0
-        self.seed = sync_random_seed() if seed is None else seed
-        self._rank, self._processes = get_dist_info()
-
-    def __iter__(self) -> Iterator[int]:
-        size = len(self) * self._processes  # rounded up, so that all processes get as many
-        rounds, offsets = np.divmod(self.epoch * size + np.arange(size), len(self.dataset))
-        draw = {number: np.random.default_rng((self.seed, int(number))) for number in np.unique(rounds)}
-        orders = {number: generator.permutation(len(self.dataset)) for number, generator in draw.items()}
-        indices = [int(orders[number][offset]) for number, offset in zip(rounds, offsets, strict=True)]
-        return iter(indices[self._rank :: self._processes])
-
-    def __len__(self) -> int:
-        return -(-self.num_samples // self._processes)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch, from 0."""
-        self.epoch = epoch

@@ -9,8 +9,7 @@ Shape letters: B batch, C_in and C_out channels, G groups, H and W height and wi
 
 import copy
 import warnings
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -104,31 +103,6 @@ def to_static(
             parent, _, child = name.rpartition('.')
             setattr(holder.get_submodule(parent), child, made[layer])
     return holder[0]
-
-
-def choose_layers(
-    means: Mapping[str, MeanKernel], score: Callable[[Sequence[str]], float], max_loss: float
-) -> Sequence[str]:
-    """Chooses as many layers to collapse as a loss allows, those first whose kernels vary least.
-
-    ``score`` gives the network's score, such as AP on training data, with the named layers collapsed; it may be
-    ``max_loss`` lower than with none. A ValueError is raised where not even one layer can be collapsed for that.
-    """
-    order = sorted(means, key=lambda name: means[name].variation)
-    whole = score([])
-
-    def loss(number: int) -> float:
-        return whole - score(order[:number])
-
-    if loss(len(order)) <= max_loss:
-        return order
-    number = bisect_right(range(1, len(order)), max_loss, key=loss)  # as if each further layer cost some more
-    if not number:
-        raise ValueError(
-            f'Collapsing may cost {max_loss:g}, and even that of {order[0]} alone, whose kernel varies least, costs '
-            'more: allow more, or leave the network dynamic.'
-        )
-    return order[:number]
 
 
 def _layers(network: nn.Module) -> dict[str, DynamicConv2d]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy, to_static
-from dyconv_pose.deploy.collapse import MeanKernel, choose_layers, mean_kernels
+from dyconv_pose.deploy.collapse import mean_kernels
 from dyconv_pose.layers import (
     CondConv2d,
     Conv2dSame,
@@ -115,29 +115,6 @@ def test_some_layers_and_those_that_stand_twice():
     means = mean_kernels(network, [torch.randn(5, 3, 19, 15, dtype=torch.float64)])
     with pytest.raises(ValueError, match='are collapsed together'):
         to_static(network, means, layers=['3'])
-
-
-@pytest.mark.parametrize(
-    ('costs', 'max_loss', 'expected'),
-    [
-        ([0.1, 0.1, 0.1], 0.5, 'abc'),
-        ([0.1, 0.1, 0.5], 0.25, 'ab'),
-        ([0.1, 0.3, 0.5], 0.1, 'a'),
-        ([0.0, 0.0, 0.0], 0.0, 'abc'),
-        ([0.2, 0.1, 0.1], 0.1, None),
-    ],
-)
-def test_layers_that_vary_least_are_chosen(costs, max_loss, expected):
-    means = {name: MeanKernel(torch.ones(1), None, variation) for name, variation in zip('bca', (2, 3, 1), strict=True)}
-
-    def score(layers):
-        return 0.75 - sum(dict(zip('abc', costs, strict=True))[name] for name in layers)
-
-    if expected:
-        assert ''.join(choose_layers(means, score, max_loss + 1e-9)) == expected
-    else:
-        with pytest.raises(ValueError, match=r'may cost 0.1, and even that of a alone'):
-            choose_layers(means, score, max_loss)
 
 
 def test_variation_and_mistakes():

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
-from collapsing import _sampled, collapse
+from collapsing import _sampled, choose_layers, collapse
 from small_network import small_config, stir
 from tiny_coco import tiny_config, write_coco, write_config
 
 from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.apis.estimator import load_model
+from dyconv_pose.deploy.collapse import MeanKernel
 from dyconv_pose.layers import dynamic_layers
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
@@ -91,3 +92,26 @@ def test_mistakes(folder, tmp_path, run_tool):
     ):
         status, output = run_tool(*command, *options)
         assert status == 2 and problem in output, output
+
+
+@pytest.mark.parametrize(
+    ('costs', 'max_loss', 'expected'),
+    [
+        ([0.1, 0.1, 0.1], 0.5, 'abc'),
+        ([0.1, 0.1, 0.5], 0.25, 'ab'),
+        ([0.1, 0.3, 0.5], 0.1, 'a'),
+        ([0.0, 0.0, 0.0], 0.0, 'abc'),
+        ([0.2, 0.1, 0.1], 0.1, None),
+    ],
+)
+def test_layers_that_vary_least_are_chosen(costs, max_loss, expected):
+    means = {name: MeanKernel(torch.ones(1), None, variation) for name, variation in zip('bca', (2, 3, 1), strict=True)}
+
+    def score(layers):
+        return 0.75 - sum(dict(zip('abc', costs, strict=True))[name] for name in layers)
+
+    if expected:
+        assert ''.join(choose_layers(means, score, max_loss + 1e-9)) == expected
+    else:
+        with pytest.raises(ValueError, match=r'may cost 0.1, and even that of a alone'):
+            choose_layers(means, score, max_loss)

@@ -42,4 +42,12 @@ def demo_page(root: Path) -> str:
     return markdown_table(['test', 'found'], rows, left=2)
 
 
-TABLES = {'photographs': photographs, 'demo_page': demo_page}
+def photograph_times(root: Path) -> str:
+    """Milliseconds of ``benchmarks/photograph_times.py``, for each network on one and two threads."""
+    results = json.loads((root / 'benchmarks/results/photograph_times.json').read_text())['results']
+    names = next(iter(results.values()))
+    rows = [[name, *(f'{figures[name]["median_ms"]:.0f}' for figures in results.values())] for name in names]
+    return markdown_table(['ms', *(what.replace('1 threads', '1 thread') for what in results)], rows)
+
+
+TABLES = {'photographs': photographs, 'demo_page': demo_page, 'photograph_times': photograph_times}

@@ -1,12 +1,11 @@
 """Other samples in every epoch: which ones follows from seed and epoch alone."""
 
 import pytest
+from experiments import fresh_sampler
+from experiments.fresh_sampler import FreshSampler
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.runner import Runner
-
-from dyconv_pose.datasets import samplers
-from dyconv_pose.datasets.samplers import FreshSampler
 
 
 def epochs_of(sampler, number):
@@ -37,7 +36,7 @@ def test_seed_and_epoch_decide():
 def test_processes_share_an_epoch(monkeypatch):
     parts = []
     for rank in range(2):
-        monkeypatch.setattr(samplers, 'get_dist_info', lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(fresh_sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
         parts.append(epochs_of(FreshSampler(range(9), 3, seed=1), 2))
     monkeypatch.undo()
     # Three are rounded up to two for each.
