@@ -19,12 +19,14 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
         root: The project's folder.
 
     Returns:
-        ``'keypoints'`` and ``'imagenet'`` by the config's path, ``'experiments'`` by experiment and network: the parts
-        of the architecture by name, whether it is dynamic, parameters and multiply-adds of the whole and its parts.
+        ``'keypoints'`` and ``'imagenet'`` by the config's path, ``'experiments'`` by experiment and network, and
+        ``'family'`` by width and operator: the parts of the architecture by name, whether it is dynamic, parameters
+        and multiply-adds of the whole and its parts.
     """
     import dyconv_pose.registration  # noqa: F401, first, since it makes MMPose importable
 
     # isort: split
+    from analysis_tools.costs.authors import AUTHORS
     from analysis_tools.costs.comparison import CONV_CFG, count_imagenet
     from analysis_tools.costs.estimators import count_config, read_config
     from analysis_tools.costs.paper import IMAGENET
@@ -47,7 +49,8 @@ def count_networks(root: Path = ROOT) -> dict[str, dict[str, dict]]:
         experiments[experiment.name] = {
             name: _totals(count_config(first[name].config(root))) for name in experiment.networks
         }
-    return dict(keypoints=keypoints, imagenet=imagenet, experiments=experiments)
+    family = {f'{row.width} {row.operator}': _totals(count_imagenet(row.network(), row.conv_cfg)) for row in AUTHORS}
+    return dict(keypoints=keypoints, imagenet=imagenet, experiments=experiments, family=family)
 
 
 def _totals(cost: object, architecture: list[str] | None = None) -> dict:

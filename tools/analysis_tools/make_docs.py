@@ -17,12 +17,12 @@ def written_files(root: Path = ROOT) -> dict[Path, str]:
     Raises:
         ValueError: A page names a table that does not exist.
     """
-    from analysis_tools.pages import attention, deploy, moved, networks, operator, photographs
+    from analysis_tools.pages import attention, deploy, family, moved, networks, operator, photographs
     from analysis_tools.pages.fill import fill
     from analysis_tools.pages.metafiles import metafiles
     from experiments import report
 
-    tables = {name: table for module in (attention, deploy, moved, networks, operator, photographs, report)
+    tables = {name: table for module in (attention, deploy, family, moved, networks, operator, photographs, report)
               for name, table in module.TABLES.items()}  # fmt: skip
     pages = [*sorted(root.glob('*.md')), *sorted((root / 'docs').glob('*.md')), root / 'benchmarks/README.md']
     filled = {page.relative_to(root): fill(page.read_text(), tables, root) for page in pages}
