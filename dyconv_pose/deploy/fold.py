@@ -21,7 +21,7 @@ from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d, aggregate
 from dyconv_pose.layers.base import scale_and_shift
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
-from dyconv_pose.layers.forms import is_single, single
+from dyconv_pose.layers.forms import branches, choose_form, is_single, single
 from dyconv_pose.layers.same_padding import padded
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
@@ -74,6 +74,9 @@ class DeployedConv2d(nn.Module):
         scale = 1 if self.bank_scale is None else self.bank_scale
         if not (is_single(x) and len(x)):
             bank = (torch.cat(parts) * scale).view(-1, *geometry.kernel_shape)
+            if choose_form(x, geometry) == 'branches':
+                shift = None if self.static_bias is None else self.static_bias[0]
+                return branches(x, attention, bank, self.bias, geometry, shift)
             y = convolve_mixture(x, attention, bank, self.bias, geometry)
             return y if self.static_bias is None else y + self.static_bias[..., None, None]
         if len(parts) == 1:
