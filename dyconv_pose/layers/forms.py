@@ -58,6 +58,10 @@ def choose_form(x: Tensor, geometry: Geometry, is_mixture: bool = True) -> str:
         return 'branches' if is_exported and is_mixture and geometry.groups > 1 else 'product'
     if x.device.type != 'cpu' or not is_mixture:
         return 'product' if geometry.is_matmul else 'grouped'
+    is_depthwise = geometry.kernel_shape[1] == 1 < geometry.groups
+    # The gradient of wide kernels is quicker in tiles.
+    if is_depthwise and not is_channels_last(x) and not (torch.is_grad_enabled() and geometry.kernel_shape[3] > 3):
+        return 'grouped'
     height, width = geometry.output_size(x)
     is_small = geometry.groups == 1 and height * width <= 64  # kernels so much larger that they are to be read once
     return 'by_channel' if geometry.is_matmul or is_small else 'by_sample'
