@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 import torch
+from interleaved import settle
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
@@ -67,14 +67,7 @@ def settled(config: Config) -> PoseEstimator:
     torch.manual_seed(0)
     estimator = load_estimator(config, None, flip_test=False)
     model, (width, height) = estimator.model.network.module, estimator.model.spec.input_size_wh
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.momentum = 1.0
-        norm.train()
-    with torch.no_grad():
-        model(torch.randn(4, 3, height, width))
-    for norm in norms:
-        norm.eval()
+    settle(model, torch.randn(4, 3, height, width))
     return estimator
 
 
