@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 import torch
+from interleaved import settle
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from torch import nn
 
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
@@ -29,7 +29,8 @@ from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, open_session, re
 from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 
-FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap/coco')
+FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap')
+ON_COCO, ON_PHOTOGRAPHS = 'coco/td-hm_{}_8xb64-210e_coco-256x192', 'photographs/td-hm_{}_1xb32-5k_photographs-256x192'
 
 #: Networks by name: the part of the config's name, and the config that the head is taken from where it is another's.
 NETWORKS = {
@@ -41,6 +42,8 @@ NETWORKS = {
     'MobileNetV3-Small, type B': ('mobilenetv3-small-bneck', None),
     'ResNet-18, type A': ('res18', None),
     'ResNet-18, type B': ('res18', 'mobilenetv2-bneck'),
+    'MobileNetV2 x1.0 with the pyramid': ('mobilenetv2-fpn', None),
+    'MobileNetV2 x1.0 with the pyramid, pointwise layers alone': ('mobilenetv2-fpn-pointwise', None),
 }
 
 #: Seconds in which the threads of the network before come to rest: those of ONNX Runtime go on waiting actively.
@@ -49,8 +52,9 @@ _REST = 0.03
 
 def config_of(network: str, is_dynamic: bool) -> Config:
     """The config of a network or of its static twin."""
-    names = [name and f'{"dy-" if is_dynamic else ""}{name}' for name in NETWORKS[network]]
-    body, head = (name and load_config(FOLDER / f'td-hm_{name}_8xb64-210e_coco-256x192.py') for name in names)
+    names = [name and (f'dy-{name}' if is_dynamic else name.removesuffix('-pointwise')) for name in NETWORKS[network]]
+    paths = [name and FOLDER / (ON_PHOTOGRAPHS if 'fpn' in name else ON_COCO).format(name) for name in names]
+    body, head = (path and load_config(f'{path}.py') for path in paths)
     if head:
         channels = body.model.head.in_channels
         body.model.head = head.model.head
@@ -63,14 +67,7 @@ def settled(config: Config) -> PoseEstimator:
     torch.manual_seed(0)
     estimator = load_estimator(config, None, flip_test=False)
     model, (width, height) = estimator.model.network.module, estimator.model.spec.input_size_wh
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.momentum = 1.0
-        norm.train()
-    with torch.no_grad():
-        model(torch.randn(4, 3, height, width))
-    for norm in norms:
-        norm.eval()
+    settle(model, torch.randn(4, 3, height, width))
     return estimator
 
 

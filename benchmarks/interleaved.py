@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # its folders are imported by name
 
@@ -33,6 +35,23 @@ def measure(
                 if number >= warm_up and (call or in_a_row == 1):
                     times[name].append(1000 * (time.perf_counter() - start))
     return times
+
+
+@torch.no_grad()
+def settle(model: nn.Module, *inputs: object) -> None:
+    """Gives features the scale that training does, by one batch's statistics of normalisation.
+
+    Those of random weights shrink from layer to layer to denormal numbers, at which a processor is slow.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    model(*inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
 
 
 def summary(times: list[float]) -> dict:

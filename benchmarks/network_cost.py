@@ -2,7 +2,8 @@
 
 The static twin stands in both memory formats, and ratios are to the quicker one. The dynamic network runs by the rule
 of ``dyconv_pose.layers.forms`` and in the forms that are common elsewhere: one grouped convolution with B * G
-groups, and K static convolutions whose outputs are mixed. All take turns in one process. Weights are random.
+groups, and K static convolutions whose outputs are mixed. All take turns in one process. Weights are random, features
+have the scale that training gives them.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 from forced_form import forced_form
-from interleaved import environment, measure, summary, write
+from interleaved import environment, measure, settle, summary, write
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.console import Console
@@ -24,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from dyconv_pose.apis.config import build_model
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import to_deploy
+from dyconv_pose.deploy.network import PoseNetwork
 from dyconv_pose.engine.speed import keep_freed_memory
 
 FOLDER = 'configs/body_2d_keypoint/topdown_heatmap/coco'
@@ -51,24 +53,31 @@ class Variant:
         size: Height and width of the input.
         amp: Whether it runs in bfloat16 by autocast.
         deployed: Whether inference is that of the network that ``to_deploy`` folds.
+        backbone: Whether the network is the backbone alone.
     """
 
-    def __init__(self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool, deployed: bool) -> None:
+    def __init__(
+        self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool, deployed: bool, backbone: bool
+    ) -> None:
         dynamic, memory_format, self.form = VARIANTS[name]
         config = Config.fromfile(CONFIG.format(f'dy-{network}' if dynamic else network))
         config.model.backbone.init_cfg = None
         torch.manual_seed(0)
         self.model = build_model(config).to(memory_format=FORMATS[memory_format])
-        self.x = torch.randn(batch, 3, *size).to(memory_format=FORMATS[memory_format])
+        if backbone:
+            self.model.head = torch.nn.Identity()
+        self.x, self.amp = torch.randn(batch, 3, *size).to(memory_format=FORMATS[memory_format]), amp
+        settle(PoseNetwork(self.model), torch.randn(4, 3, *size))
         self.deployed = to_deploy(self.model) if deployed else self.model.eval()
         self.deployed.to(memory_format=FORMATS[memory_format])
-        self.amp, self.optimizer = amp, torch.optim.Adam(self.model.parameters(), lr=1e-6)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-6)
 
     def heatmaps(self, model: nn.Module) -> torch.Tensor:
         """Runs the network, or its folded copy, once."""
         autocast = torch.autocast('cpu', torch.bfloat16) if self.amp else nullcontext()
         with forced_form(self.form), autocast:
-            return model.head(model.backbone(self.x))
+            y = model.head(model.backbone(self.x))
+            return y if isinstance(y, torch.Tensor) else y[-1]
 
     def infer(self) -> None:
         """One batch in evaluation mode, without gradients."""
@@ -143,10 +152,11 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
     """Figures of all variants of one network, at one batch size and number of threads."""
     torch.set_num_threads(threads)
     variants = {
-        name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed) for name in args.variants
+        name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed, args.backbone)
+        for name in args.variants
     }
     result = {
-        'network': network,
+        'network': f'{network}, backbone' if args.backbone else network,
         'batch': batch,
         'threads': threads,
         'rounds': args.rounds,
@@ -199,6 +209,7 @@ def main() -> None:
     parser.add_argument('--input-size', type=int, nargs=2, default=(256, 192), metavar=('HEIGHT', 'WIDTH'))
     parser.add_argument('--amp', action='store_true', help='bfloat16 by autocast')
     parser.add_argument('--deployed', action='store_true', help='infer with the networks that to_deploy folds')
+    parser.add_argument('--backbone', action='store_true', help='without the head')
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')
     parser.add_argument('--work', action='store_true', help='also where the time goes, by kind of operator')
     parser.add_argument('--keep-memory', action='store_true', help='the process keeps what it frees (KeepMemoryHook)')

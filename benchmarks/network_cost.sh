@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cost() { python benchmarks/network_cost.py --out benchmarks/results/network_cost.json "$@"; }
+cost() { ${PYTHON:-python} benchmarks/network_cost.py --out benchmarks/results/network_cost.json "$@"; }
 both=('static, channels_last' 'dynamic, channels_last')
 
 cost --batches 8 16 32 --rounds 4 --variants "${both[@]}"
@@ -13,3 +13,4 @@ cost --append --keep-memory --batches 32 64 --rounds 3 --memory --variants "${bo
 cost --append --keep-memory --batches 1 --threads 1 2 --rounds 12 --in-a-row 9 --deployed --parts infer --work \
     --variants "${both[@]}" 'static, contiguous' 'dynamic, contiguous'
 cost --append --keep-memory --networks res18 --batches 16 --rounds 4 --work --memory --variants "${both[@]}"
+cost --append --keep-memory --backbone --batches 16 --threads 1 2 --rounds 5 --parts infer --in-a-row 2 --variants "${both[@]}"

@@ -17,6 +17,8 @@ from dyconv_pose.deploy.collapse import MeanKernel, mean_kernels, to_static
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.files import read_json
 from dyconv_pose.inference import HeatmapModel
+from dyconv_pose.layers import dynamic_layers
+from dyconv_pose.layers.convert import KINDS, kind_of
 
 # isort: split
 
@@ -29,7 +31,12 @@ _BATCH = 8
 
 
 def collapse(
-    model: HeatmapModel, config_name: str, data: Sequence[str], persons: int, max_loss: float | None
+    model: HeatmapModel,
+    config_name: str,
+    data: Sequence[str],
+    persons: int,
+    max_loss: float | None,
+    kinds: Sequence[str] | None = None,
 ) -> HeatmapModel:
     """Puts mean kernels in place of dynamic layers, prints which and the AP on val, and returns the static model.
 
@@ -40,10 +47,11 @@ def collapse(
         persons: How many of them are taken.
         max_loss: How much AP on them may be lost, from 0 to 1, by collapsing those layers whose kernels vary least;
             ``None`` collapses all.
+        kinds: Which of :data:`~dyconv_pose.layers.convert.KINDS` may be collapsed; ``None`` for all.
 
     Raises:
         FileNotFoundError: A file does not exist.
-        ValueError: The network has no dynamic layers, the data cannot be used, or no layer can be collapsed for that.
+        ValueError: The network has no such layers, the data cannot be used, or no layer can be collapsed for that.
     """
     config = use_ground_truth_boxes(load_config(config_name))
     config.default_hooks.pop('further_validation', None)  # whose data is not read here
@@ -60,6 +68,10 @@ def collapse(
         estimator, network = build_model(config), model.network.module
         estimator.eval()
         means = mean_kernels(network, _inputs(estimator, train[0]))
+        layers = dict(dynamic_layers(network))
+        means = {name: mean for name, mean in means.items() if kind_of(layers[name]) in (kinds or KINDS)}
+        if not means:
+            raise ValueError(f'The network has no dynamic layers of the kinds {", ".join(kinds)}: leave --kinds out.')
         order = sorted(means, key=lambda name: means[name].variation)
         ends = [f'{means[name].variation:.2g} ({name})' for name in (order[0], order[-1])]
         print(f'kernels vary by {" to ".join(ends)} of their mean over {len(train[0])} training persons')
@@ -74,7 +86,7 @@ def collapse(
             chosen = choose_layers(means, score, max_loss)
         static = to_static(network, means, layers=chosen)
         before, after = (average_precision(estimator, one, *val) for one in (network, static))
-    print(f'{len(chosen)} of {len(means)} dynamic layers are static now')
+    print(f'{len(chosen)} of {len(layers)} dynamic layers are static now')
     print(f'AP on val at annotated boxes: {before:.4f} before, {after:.4f} after')
     return HeatmapModel(TorchNetwork(static), model.spec, model.keypoint_set)
 

@@ -42,6 +42,12 @@ def parse_args() -> argparse.Namespace:
         'training persons (default: all)',
     )
     parser.add_argument(
+        '--kinds',
+        nargs='+',
+        choices=['pointwise', 'depthwise', 'dense'],
+        help='of which kinds layers are collapsed (default: all)',
+    )
+    parser.add_argument(
         '--persons', type=int, default=500, help='training persons to collapse by (default: %(default)s)'
     )
     parser.add_argument(
@@ -70,7 +76,8 @@ def main() -> None:
         check_arguments(model, Path(args.out), args.batch, args.opset)  # before minutes of scoring
         from collapsing import collapse
 
-        model, source = collapse(model, args.config, args.collapse, args.persons, args.max_loss), f'{source}, collapsed'
+        model = collapse(model, args.config, args.collapse, args.persons, args.max_loss, args.kinds)
+        source = f'{source}, collapsed'
     options = args.batch, args.opset, args.weights, args.images, source, args.with_attention
     report = export_onnx(model, args.out, *options)
     for name, error in report.errors.items():

@@ -21,7 +21,7 @@ from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d, aggregate
 from dyconv_pose.layers.base import scale_and_shift
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
-from dyconv_pose.layers.forms import is_single, single
+from dyconv_pose.layers.forms import branches, choose_form, is_single, single
 from dyconv_pose.layers.same_padding import padded
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
@@ -71,11 +71,13 @@ class DeployedConv2d(nn.Module):
         attention = self.attention(x)  # (B, K)
         x, geometry = padded(self, x)
         parts = [part.to(x.dtype) for part in self.bank]
-        scale = 1 if self.bank_scale is None else self.bank_scale
         if not (is_single(x) and len(x)):
-            bank = (torch.cat(parts) * scale).view(-1, *geometry.kernel_shape)
+            bank = self._scaled(torch.cat(parts) if len(parts) > 1 else parts[0]).view(-1, *geometry.kernel_shape)
+            if choose_form(x, geometry) == 'branches':
+                shift = None if self.static_bias is None else self.static_bias[0]
+                return branches(x, attention, bank, self.bias, geometry, shift)
             y = convolve_mixture(x, attention, bank, self.bias, geometry)
-            return y if self.static_bias is None else y + self.static_bias[..., None, None]
+            return y if self.static_bias is None else y.add_(self.static_bias[..., None, None])
         if len(parts) == 1:
             kernel = aggregate(attention, parts[0])
         else:
@@ -83,7 +85,10 @@ class DeployedConv2d(nn.Module):
             kernel = sum(share * part for share, part in zip(shares, parts, strict=True))
         biases = [self.static_bias, None if self.bias is None else aggregate(attention, self.bias)]
         bias = sum(one for one in biases if one is not None) if biases != [None, None] else None
-        return single(x, (kernel * scale).view(1, *geometry.kernel_shape), bias, geometry)
+        return single(x, self._scaled(kernel).view(1, *geometry.kernel_shape), bias, geometry)
+
+    def _scaled(self, kernels: Tensor) -> Tensor:
+        return kernels if self.bank_scale is None else kernels * self.bank_scale
 
 
 def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:

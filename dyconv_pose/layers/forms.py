@@ -58,6 +58,10 @@ def choose_form(x: Tensor, geometry: Geometry, is_mixture: bool = True) -> str:
         return 'branches' if is_exported and is_mixture and geometry.groups > 1 else 'product'
     if x.device.type != 'cpu' or not is_mixture:
         return 'product' if geometry.is_matmul else 'grouped'
+    is_depthwise = geometry.kernel_shape[1] == 1 < geometry.groups
+    # The gradient of wide kernels is quicker in tiles.
+    if is_depthwise and not is_channels_last(x) and not (torch.is_grad_enabled() and geometry.kernel_shape[3] > 3):
+        return 'grouped'
     height, width = geometry.output_size(x)
     is_small = geometry.groups == 1 and height * width <= 64  # kernels so much larger that they are to be read once
     return 'by_channel' if geometry.is_matmul or is_small else 'by_sample'
@@ -97,7 +101,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) 
     """B * G matrix products, whose graph takes any batch size; arguments as of ``convolve_per_sample``."""
     groups, matrices, seen = geometry.groups, weight.flatten(2), _seen(x, geometry)
     size = seen.shape[-2:]
-    if seen.dim() == 4 and groups == 1 and seen.is_contiguous(memory_format=torch.channels_last):
+    is_last = not torch.compiler.is_exporting() and seen.dim() == 4 and is_channels_last(seen)
+    if groups == 1 and is_last:
         rows = seen.permute(0, 2, 3, 1).flatten(1, 2)  # (B, P, C_in)
         y = torch.bmm(rows, matrices.transpose(1, 2)).unflatten(1, size).permute(0, 3, 1, 2)
     else:
@@ -125,10 +130,22 @@ def _seen(x: Tensor, geometry: Geometry) -> Tensor:
     return torch.stack(parts, dim=2)
 
 
-def branches(x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """The mixture of K static convolutions' outputs, for any batch size; arguments as of ``convolve_mixture``."""
-    g, outputs = geometry, []
-    for index, kernel in enumerate(bank.unbind()):
-        output = F.conv2d(x, kernel, None if bias is None else bias[index], g.stride, g.padding, g.dilation, g.groups)
-        outputs.append(attention[:, index, None, None, None] * output)
-    return sum(outputs[1:], outputs[0]).to(output.dtype)  # under autocast, the sum is of attention's type
+def branches(
+    x: Tensor, attention: Tensor, bank: Tensor, bias: Tensor | None, geometry: Geometry, shift: Tensor | None = None
+) -> Tensor:
+    """The sum of K static convolutions, each of x or its output scaled, and ``shift`` (C_out,), for any batch size.
+
+    Other arguments as of ``convolve_mixture``.
+    """
+    g = geometry
+    # In ONNX Runtime, a sum of static convolutions of scaled inputs is fused, with the shift and the activation.
+    is_input_scaled = bias is None and max(g.stride) == 1
+    shares = attention[..., None, None, None].unbind(1)  # K times (B, 1, 1, 1)
+    y = None
+    for index, (share, kernel) in enumerate(zip(shares, bank, strict=True)):
+        one = shift if is_input_scaled and not index else None if bias is None else bias[index]
+        seen = share.to(x.dtype) * x if is_input_scaled else x
+        output = F.conv2d(seen, kernel, one, g.stride, g.padding, g.dilation, g.groups)
+        part = output if is_input_scaled else share.to(output.dtype) * output
+        y = part if y is None else y + part
+    return y if shift is None or is_input_scaled else y + shift[:, None, None]

@@ -50,16 +50,23 @@ def dynamic(
 
 
 class DynamicMixin:
-    """Gives a network of MMPose the arguments ``conv_cfg`` and ``dynamic_convs``, both by name.
+    """Gives a network of MMPose the arguments ``conv_cfg``, ``dynamic_convs`` and ``dynamic_kinds``, all by name.
 
     ``conv_cfg`` is the layer that takes the place of its convolutions, ``None`` the static network itself;
-    ``dynamic_convs``, patterns over layer names, narrows the class's rule.
+    ``dynamic_convs``, patterns over layer names, and ``dynamic_kinds``, as in ``make_dynamic``, narrow the class's
+    rule.
     """
 
     default_conv_cfg: ClassVar[dict | None] = None
     static_convs: tuple[str, ...] = ()  # patterns over the names of those that stay static
 
-    def __init__(self, *args: object, dynamic_convs: Sequence[str] = ('*',), **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        dynamic_convs: Sequence[str] = ('*',),
+        dynamic_kinds: Sequence[str] = KINDS,
+        **kwargs: object,
+    ) -> None:
         given = list(signature(super().__init__).parameters)[: len(args)]  # names of the arguments by position
         if 'conv_cfg' in given:
             place = given.index('conv_cfg')
@@ -70,7 +77,7 @@ class DynamicMixin:
         if conv_cfg is not None:
             names = [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
             static = [pattern for pattern in self.static_convs if any(fnmatchcase(name, pattern) for name in names)]
-            make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=static)
+            make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=static, kinds=dynamic_kinds)
 
 
 @WEIGHT_INITIALIZERS.register_module()

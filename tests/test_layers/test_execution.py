@@ -177,7 +177,7 @@ def test_the_output_keeps_the_memory_format():
         ('pointwise', 1, (64, 48), 'single'),
         ('depthwise', 0, (64, 48), 'single'),
         ('pointwise', 2, (64, 48), 'by_channel'),
-        ('depthwise', 2, (64, 48), 'by_sample'),
+        ('depthwise', 2, (64, 48), 'grouped'),
         ('dense', 2, (64, 48), 'by_sample'),
         ('dense', 2, (8, 6), 'by_channel'),
         ('groups', 2, (8, 6), 'by_sample'),
@@ -185,6 +185,14 @@ def test_the_output_keeps_the_memory_format():
 )
 def test_the_rule(name, batch, size, form):
     assert choose_form(torch.empty(batch, CHANNELS, *size), GEOMETRIES[name]) == form
+
+
+def test_the_rule_for_depthwise_batches():
+    x, wide = torch.empty(2, CHANNELS, 8, 6), GEOMETRIES['wide depthwise']
+    assert choose_form(x.to(memory_format=torch.channels_last), GEOMETRIES['depthwise']) == 'by_sample'
+    assert choose_form(x, wide) == 'by_sample'  # whose gradient tiles are quick at
+    with torch.no_grad():
+        assert choose_form(x, wide) == 'grouped'
 
 
 def test_the_rule_for_products_and_other_devices():
@@ -203,7 +211,7 @@ def test_counters_of_flops_see_the_tiles(name, memory_format):
 
     def flops(batch):
         tensors = operands(geometry, batch=batch, memory_format=memory_format)
-        with FlopCounterMode(display=False) as forward:
+        with forced_form('by_sample' if 'depthwise' in name else None), FlopCounterMode(display=False) as forward:
             y = convolve_mixture(*tensors, geometry)
         with FlopCounterMode(display=False) as backward:
             y.sum().backward()

@@ -12,6 +12,7 @@ from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.apis.estimator import load_model
 from dyconv_pose.deploy.collapse import MeanKernel
 from dyconv_pose.layers import dynamic_layers
+from dyconv_pose.layers.convert import kind_of
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
 
@@ -43,6 +44,15 @@ def test_a_network_is_collapsed(folder, capfd, names_data):
     assert 'training persons' in output and ('AP 0.' in output) is not names_data
     estimate = [one.estimate(model.prepare(*image())[0])[0] for one in (model, static)]
     assert estimate[0].shape == estimate[1].shape
+
+
+def test_layers_of_some_kinds_are_collapsed(folder):
+    model = load_model(folder / 'config.py', folder / 'checkpoint.pth')
+    found = collapse(model, folder / 'config.py', [], 6, None, ['depthwise'])
+    kinds = {kind_of(layer) for _, layer in dynamic_layers(found.network.module)}
+    assert kinds and 'depthwise' not in kinds
+    with pytest.raises(ValueError, match='no dynamic layers of the kinds depthwise: leave --kinds out'):
+        collapse(found, folder / 'config.py', [], 6, None, ['depthwise'])
 
 
 def image():

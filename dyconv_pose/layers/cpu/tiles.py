@@ -38,9 +38,16 @@ def convolve_in_tiles(
 _OPERANDS = 'Tensor x, Tensor attention, Tensor bank, int[] stride, int[] padding, int[] dilation, int groups, str form'
 
 
-@torch.library.custom_op('dyconv_pose::convolve_tiled', mutates_args=(), schema=f'({_OPERANDS}) -> Tensor')
-def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
-    """The operator of :func:`convolve_in_tiles` for x in a dense memory format; it takes a geometry in its parts."""
+#: Of operators as PyTorch's own, not of ``torch.library.custom_op``, which imports the compiler at the first call.
+_LIBRARY = torch.library.Library('dyconv_pose', 'FRAGMENT')
+_LIBRARY.define(f'convolve_tiled({_OPERANDS}) -> Tensor')
+_LIBRARY.define(f'convolve_tiled_backward(Tensor grad, {_OPERANDS}) -> (Tensor, Tensor, Tensor)')
+
+#: The operator of :func:`convolve_in_tiles` for x in a dense memory format; it takes a geometry in its parts.
+convolve_tiled = torch.ops.dyconv_pose.convolve_tiled.default
+
+
+def _forward(x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> Tensor:
     *parts, form = arguments
     geometry = Geometry(bank.shape[1:], *parts)
     y, tiles = _empty_output(x, geometry), TILINGS[form](x, geometry)
@@ -51,11 +58,6 @@ def convolve_tiled(x: Tensor, attention: Tensor, bank: Tensor, *arguments: objec
     return y
 
 
-@torch.library.custom_op(
-    'dyconv_pose::convolve_tiled_backward',
-    mutates_args=(),
-    schema=f'(Tensor grad, {_OPERANDS}) -> (Tensor, Tensor, Tensor)',
-)
 def _backward(grad: Tensor, x: Tensor, attention: Tensor, bank: Tensor, *arguments: object) -> tuple[Tensor, ...]:
     """The gradients of x, attention and bank."""
     *parts, form = arguments
@@ -76,8 +78,20 @@ def _empty_output(x: Tensor, geometry: Geometry) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
 
 
-convolve_tiled.register_fake(lambda x, _, bank, *parts: _empty_output(x, Geometry(bank.shape[1:], *parts[:-1])))
-_backward.register_fake(lambda grad, *inputs: tuple(torch.empty_like(tensor) for tensor in inputs[:3]))
+def _fake(x: Tensor, _: Tensor, bank: Tensor, *arguments: object) -> Tensor:
+    return _empty_output(x, Geometry(bank.shape[1:], *arguments[:-1]))
+
+
+def _fake_backward(_: Tensor, *inputs: object) -> tuple[Tensor, ...]:
+    return tuple(torch.empty_like(tensor) for tensor in inputs[:3])
+
+
+for _name, _function, _shapes in (
+    ('convolve_tiled', _forward, _fake),
+    ('convolve_tiled_backward', _backward, _fake_backward),
+):
+    _LIBRARY.impl(_name, _function, 'CPU')
+    torch.library.register_fake(f'dyconv_pose::{_name}', _shapes, lib=_LIBRARY)
 
 
 def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
@@ -94,11 +108,11 @@ def _differentiate(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tu
         gradients = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
         gradients = [next(gradients) if tensor.requires_grad else None for tensor in (x, attention, bank)]
     else:
-        gradients = _backward(grad, x, attention, bank, *ctx.arguments)
+        gradients = torch.ops.dyconv_pose.convolve_tiled_backward(grad, x, attention, bank, *ctx.arguments)
     return *gradients, *[None] * len(ctx.arguments)
 
 
-convolve_tiled.register_autograd(_differentiate, setup_context=_save)
+torch.library.register_autograd('dyconv_pose::convolve_tiled', _differentiate, setup_context=_save, lib=_LIBRARY)
 
 
 @register_flop_formula(torch.ops.dyconv_pose.convolve_tiled)

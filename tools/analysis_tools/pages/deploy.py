@@ -105,8 +105,17 @@ def _record(root: Path, name: str) -> dict:
     return json.loads((root / f'benchmarks/results/{name}.json').read_text())
 
 
+def start_up(root: Path) -> str:
+    """Seconds from the command line to the first overlay."""
+    record = _record(root, 'start_up')
+    names = [*record['median_s'], 'checkpoint over these imports']
+    return markdown_table(
+        names, [[f'{one:.2f}' for one in (*record['median_s'].values(), record['checkpoint_over_imports_s'])]]
+    )
+
+
 TABLES = {
     function.__name__: function
     for function in (deploy_latency, deploy_forms, deploy_profile, deploy_accuracy, pipeline_stages,
-                     pipeline_against_mmpose)
+                     pipeline_against_mmpose, start_up)
 }  # fmt: skip

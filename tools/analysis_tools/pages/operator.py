@@ -63,6 +63,16 @@ def operator_layers(root: Path) -> str:
     return markdown_table(['ms (ratio)', *names], rows)
 
 
+def operator_peers(root: Path) -> str:
+    """Single layers at the shapes of other implementations, in milliseconds."""
+    rows = json.loads((root / 'benchmarks/results/peer_layers.json').read_text())['rows']
+    settings, names = ['layer', 'batch', 'threads', 'memory_format'], list(rows[0]['times'])
+    body = [
+        [*(row[key] for key in settings), *(f'{row["times"][name]["median_ms"]:.2f}' for name in names)] for row in rows
+    ]
+    return markdown_table(['layer', 'batch', 'threads', 'format', *names], body)
+
+
 def robustness(root: Path) -> str:
     """What the robustness tests counted, by ``benchmarks/prove_robustness.py``."""
     found = json.loads((root / 'benchmarks/results/robustness.json').read_text())['figures']
@@ -99,5 +109,5 @@ def _results(root: Path) -> list[dict]:
 
 TABLES = {
     function.__name__: function
-    for function in (operator_networks, operator_forms, operator_work, operator_layers, robustness)
+    for function in (operator_networks, operator_forms, operator_work, operator_layers, operator_peers, robustness)
 }
