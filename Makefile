@@ -27,8 +27,8 @@ $(INSTALLED): requirements/torch.txt requirements/runtime.txt requirements/dev.t
 demo: $(INSTALLED) ## Skeletons on photographs; then train a small dynamic network and score it (several minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/demo.sh
 
-web: $(INSTALLED) ## Make the page that runs in a browser, in outputs/web, and serve it (make web PORT=8001)
-	@$(BIN)/python tools/make_demo_page.py outputs/web --serve $(PORT)
+web: $(INSTALLED) ## Make the page that runs in a browser, in outputs/web, and serve it (PORT=8001, RUNTIME=FILE.tgz without npm)
+	@$(BIN)/python tools/make_demo_page.py outputs/web --serve $(PORT) $(if $(RUNTIME),--runtime $(RUNTIME))
 
 test: $(INSTALLED) ## Run the quick tests
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"

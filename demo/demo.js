@@ -198,8 +198,8 @@ class Estimator {
 
   /** The persons of an image, in the boxes or where the detector finds some; and how long that took. */
   async find(image, network, boxes) {
-    const start = performance.now();
-    if (!boxes) {
+    const start = performance.now(), isGiven = Boolean(boxes);
+    if (!isGiven) {
       boxes = await this.detect(image);
       if (!boxes.length) {
         const whole = await this.estimate(image, network, [0, 0, image.width, image.height, 1]);
@@ -213,7 +213,8 @@ class Estimator {
     const sure = withoutDuplicates(found, this.spec.sigmas).filter(isSure);
     const next = sure.flatMap(({ keypoints, box: [left, top, right, bottom] }) =>
       boxOfKeypoints(keypoints, image, [0.9 * (right - left), 0.9 * (bottom - top)]));
-    const times = { total: end - start, person: boxes.length ? (end - detected) / boxes.length : null };
+    const person = boxes.length ? (end - detected) / boxes.length : null;
+    const times = { detector: isGiven ? null : detected - start, person };
     return { persons: sure, boxes, next, times };
   }
 }
@@ -222,14 +223,17 @@ class Estimator {
 
 /** Gets a file, and tells how many bytes came with each piece. */
 async function download(path, tell) {
-  const answer = await fetch(path).catch(() => ({ ok: false, status: 'no connection' }));
-  if (!answer.ok) throw new Error(`The file ${path} did not arrive (${answer.status}): reload the page to try again.`);
-  const pieces = [], reader = answer.body.getReader();
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    pieces.push(piece.value);
-    tell(piece.value.length);
+  try {
+    const answer = await fetch(path), pieces = [], reader = answer.body.getReader();
+    if (!answer.ok) throw new Error(answer.status);
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      pieces.push(piece.value);
+      tell(piece.value.length);
+    }
+    return new Uint8Array(await new Blob(pieces).arrayBuffer());
+  } catch ({ message }) {
+    throw new Error(`The file ${path} did not arrive (${message}): reload the page to try again.`);
   }
-  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 async function load(spec) {
@@ -256,7 +260,7 @@ function paint(context, image) {
 
 /** Answers messages one after the other. */
 function serve() {
-  const images = {};
+  const images = {}, context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   let estimator, queue = Promise.resolve();
   const answers = {
     async load({ spec }) {
@@ -267,7 +271,7 @@ function serve() {
     /** Takes a bitmap, or the last one of that name again. */
     async find({ name, bitmap, network, boxes }) {
       if (bitmap) {
-        const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d', { willReadFrequently: true });
+        Object.assign(context.canvas, { width: bitmap.width, height: bitmap.height });
         paint(context, bitmap);
         images[name] = context.getImageData(0, 0, bitmap.width, bitmap.height);
         bitmap.close();
@@ -289,7 +293,7 @@ const MOST_MEGAPIXELS = 64, KEPT_MEGAPIXELS = 12, FRAMES_BETWEEN_DETECTIONS = 10
 /** A module that adds vectors: valid where the browser has WebAssembly SIMD. */
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
   253, 98, 11];
-/** File, description, and the author's page at Flickr. */
+/** File, description, and the photograph's page at Flickr, which names the author. */
 const EXAMPLES = [
   ['000000234748.jpg', 'A person before a house', '5056705611'],
   ['000000252219.jpg', 'Persons in a street', '3232237447'],
@@ -299,7 +303,7 @@ const EXAMPLES = [
 const WEBCAM_ERRORS = {
   NotAllowedError: 'The webcam was refused: allow it for this page in the browser, or choose a photograph.',
   NotFoundError: 'There is no webcam: connect one, or choose a photograph.',
-  TypeError: 'Browsers give the webcam to pages from https or 127.0.0.1 alone: choose a photograph.',
+  TypeError: 'The webcam needs a page from https or 127.0.0.1: choose a photograph.',
 };
 
 const element = (id) => document.getElementById(id);
@@ -323,10 +327,13 @@ function startWorker(onBytes) {
     waiting.delete(data.id);
     return 'error' in data ? reject(new Error(data.error)) : resolve(data.answer);
   };
-  const stopped = new Error('The computation stopped: reload the page.');
-  worker.onerror = () => waiting.forEach(({ reject }) => reject(stopped));
-  let id = 0;
+  let id = 0, stopped = null;
+  worker.onerror = () => {
+    stopped = new Error('The computation stopped: reload the page.');
+    waiting.forEach(({ reject }) => reject(stopped));
+  };
   return (message, ...transfer) => new Promise((resolve, reject) => {
+    if (stopped) return reject(stopped);
     id += 1;
     waiting.set(id, { resolve, reject });
     worker.postMessage({ ...message, id }, transfer);
@@ -355,9 +362,15 @@ async function openImage(blob, name) {
   }
 }
 
-/** One of the two pictures: where it comes from, what was found on it, and who is chosen. */
+/** The number of the person whose box has its centre nearest to that of another person's. */
+function nearest(persons, { box: last }) {
+  const distances = persons.map(({ box }) => Math.hypot(...[0, 1].map((axis) =>
+    box[axis] + box[axis + 2] - last[axis] - last[axis + 2])));
+  return Math.max(distances.indexOf(Math.min(...distances)), 0);
+}
+
+/** One of the two images: where it comes from, what was found on it, and who is chosen. */
 class Panel {
-  ticket = 0; // raised whenever another picture or network is asked for, so that older answers are dropped
   persons = [];
   attention = {}; // by the number of the box
   times = {}; // milliseconds a person, by network
@@ -373,12 +386,12 @@ class Panel {
       make('button', { type: 'button', title, name, onclick: () => this.example(name) },
         make('img', { src: `photographs/${name}`, alt: title })));
     this.examples.append(...this.buttons);
-    const take = ([file]) => file && this.open(file, file.name);
+    const take = ([file]) => file && this.open(file.name, file);
     this.root.querySelector('input').onchange = ({ target }) => { take(target.files); target.value = ''; };
     this.view.ondragover = () => this.view.classList.add('dropping');
     this.view.ondragleave = () => this.view.classList.remove('dropping');
     this.view.ondrop = ({ dataTransfer }) => { this.view.ondragleave(); take(dataTransfer.files); };
-    this.webcam.onclick = () => (this.stream ? this.begin() : this.watch());
+    this.webcam.onclick = () => (this.stream ? this.end() : this.watch());
     this.overlay.onclick = (event) => this.choose(this.personAt(event));
   }
 
@@ -387,32 +400,38 @@ class Panel {
     this.root.dataset.state = state;
   }
 
-  /** Ends the webcam and what was asked before; returns what tells whether a later answer is still wanted. */
+  /** Takes a new ticket for opening or computing; returns what tells whether it is still the last one. */
+  ticket(kind) {
+    const ticket = {};
+    this[kind] = ticket;
+    return () => this[kind] === ticket;
+  }
+
+  /** Ends the webcam and the last computation, and takes the ticket for a new one. */
   begin() {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = null;
     this.webcam.ariaPressed = 'false';
-    this.ticket += 1;
-    const { ticket } = this;
-    return () => ticket === this.ticket;
+    return this.ticket('computing');
   }
 
-  async example(name) {
-    const isWanted = this.begin(), answer = await fetch(`photographs/${name}`).catch(() => null);
-    if (!isWanted()) return;
-    if (answer?.ok) await this.open(await answer.blob(), name);
-    else this.say('The photograph did not arrive: try again.', 'error');
+  example(name) {
+    const blob = fetch(`photographs/${name}`).then((answer) => (answer.ok ? answer.blob() : Promise.reject()));
+    return this.open(name, blob.catch(() => { throw new Error('The photograph did not arrive: try again.'); }));
   }
 
-  async open(blob, name) {
-    const isWanted = this.begin();
-    this.say('The picture is opened …', 'busy');
+  /** Opens a file, or what is promised as one; what was found on the last image stays until it is there. */
+  async open(name, blob) {
+    const isWanted = this.ticket('opening');
+    this.say('The image is opened …', 'busy');
     try {
-      const { bitmap, scale } = await openImage(blob, name);
-      if (!isWanted()) return;
+      const { bitmap, scale } = await openImage(await blob, name);
+      if (!isWanted()) return bitmap.close();
       Object.assign(this, { name, scale });
+      this.page.current = this;
       this.show(bitmap);
-      await this.find(isWanted, bitmap);
+      this.draw();
+      await this.find(bitmap);
     } catch (error) {
       if (isWanted()) this.say(error.message, 'error');
     }
@@ -426,25 +445,33 @@ class Panel {
     paint(this.photo.getContext('2d'), image);
     this.hint.hidden = true;
     for (const button of this.buttons) button.ariaPressed = String(button.name === this.name);
-    Object.assign(this, { persons: [], attention: {}, times: {}, boxes: null, chosen: 0 });
-    this.draw();
+    Object.assign(this, { persons: [], attention: {}, times: {}, boxes: null, chosen: 0, last: null });
   }
 
   /** Runs the network that is switched on and then, for its time and attention, the other. */
-  async find(isWanted, bitmap, boxes) {
+  async find(image, boxes) {
+    const isWanted = this.begin();
     this.say(this.page.waitingFor('Looking for persons …'), 'busy');
-    await this.page.ready;
-    for (const network of this.page.network === 'dynamic' ? ['dynamic', 'static'] : ['static', 'dynamic']) {
-      if (!isWanted()) return;
-      const answer = await this.ask({ network, boxes, bitmap });
-      if (!isWanted()) return;
-      [bitmap, boxes] = [null, answer.boxes];
-      this.take(answer, network);
-      await new Promise((resolve) => setTimeout(resolve, 50)); // drawing would slow the other network down
+    try {
+      let bitmap = await image;
+      await this.page.ready;
+      for (const network of this.page.network === 'dynamic' ? ['dynamic', 'static'] : ['static', 'dynamic']) {
+        if (!isWanted()) return bitmap?.close();
+        const answer = await this.ask({ network, boxes, bitmap });
+        if (!isWanted()) return;
+        [bitmap, boxes] = [null, answer.boxes];
+        this.take(answer, network);
+        await new Promise((resolve) => setTimeout(resolve, 50)); // drawing would slow the other network down
+      }
+    } catch (error) {
+      if (isWanted()) this.say(error.message, 'error');
+      return;
     }
-    const count = this.persons.length, note = this.scale < 1 ? ' The picture was made smaller for that.' : '';
+    if (!isWanted() || this.root.dataset.state === 'error') return; // another file could not be opened meanwhile
+    const count = this.persons.length, note = this.scale < 1 ? ' The image was made smaller for that.' : '';
     const found = count > 1 ? `${count} persons were found: click one.` : 'One person was found.';
-    this.say(count ? found + note : 'Nobody was found: try a picture on which persons are larger, or whole.', 'done');
+    const nobody = 'Nobody was found: try a image that shows persons larger and from head to foot.';
+    this.say(count ? found + note : nobody, 'done');
   }
 
   ask(request) {
@@ -455,13 +482,13 @@ class Panel {
   take({ persons, boxes, times }, network) {
     this.boxes = boxes;
     this.times[network] = times.person;
+    this.times.detector = times.detector ?? this.times.detector;
     for (const person of persons) if (person.attention) this.attention[person.index] = person.attention;
     if (network === this.page.network) {
-      const chosen = this.person?.index;
       this.persons = persons;
-      this.chosen = Math.max(persons.findIndex((person) => person.index === chosen), 0);
-      const rate = times.person ? ` · ${(1000 / times.person).toFixed(1)} persons a second` : '';
-      this.corner.textContent = `${Math.round(times.total)} ms${rate}`;
+      this.chosen = this.last ? nearest(persons, this.last) : 0;
+      const rate = times.person ? ` · ${Math.round(times.person)} ms a person` : '';
+      this.corner.textContent = `detector ${Math.round(this.times.detector)} ms${rate}`;
       this.corner.hidden = false;
     }
     this.draw();
@@ -469,42 +496,46 @@ class Panel {
 
   /** The webcam: a frame is taken when the last one is done, and those in between are dropped. */
   async watch() {
-    const isWanted = this.begin(), video = make('video', { muted: true, playsInline: true });
+    const video = make('video', { muted: true, playsInline: true });
+    let isWanted = this.ticket('opening');
     this.say('The webcam is asked for …', 'busy');
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
       if (!isWanted()) return stream.getTracks().forEach((track) => track.stop());
-      Object.assign(this, { stream, name: 'webcam', scale: 1 });
+      isWanted = this.begin();
+      Object.assign(this, { stream });
+      stream.getVideoTracks()[0].onended = () => isWanted() && this.end();
       video.srcObject = stream;
       await video.play();
-    } catch ({ name }) {
-      if (!isWanted()) return;
-      this.begin();
-      this.say(WEBCAM_ERRORS[name] ?? 'The webcam gives no picture, another program may have it.', 'error');
-      return;
-    }
-    this.webcam.ariaPressed = 'true';
-    this.say(this.page.waitingFor('Live.'), 'live');
-    try {
+      this.page.current = this;
+      this.webcam.ariaPressed = 'true';
+      this.say(this.page.waitingFor('Live.'), 'live');
       await this.page.ready;
-      this.say('Live.', 'live');
+      if (isWanted()) this.say('Live.', 'live');
       for (let frame = 0, boxes = null; isWanted(); frame++) {
         const bitmap = await createImageBitmap(video), shown = await createImageBitmap(bitmap), { network } = this.page;
         const isTracked = frame % FRAMES_BETWEEN_DETECTIONS && boxes?.length;
         const answer = await this.ask({ network, bitmap, boxes: isTracked ? boxes : null });
-        if (!isWanted()) return;
-        const { chosen, times } = this;
-        this.show(shown);
-        Object.assign(this, { times });
-        this.take(answer, network);
-        this.choose(Math.min(chosen, Math.max(this.persons.length - 1, 0)));
-        boxes = answer.next;
+        if (isWanted()) {
+          const { times, last } = frame ? this : { times: {} };
+          Object.assign(this, { name: 'webcam', scale: 1 });
+          this.show(shown);
+          Object.assign(this, { times, last });
+          this.take(answer, network);
+          boxes = answer.next;
+        }
+        shown.close();
       }
     } catch (error) {
-      if (!isWanted()) return;
-      this.begin();
-      this.say(error.message, 'error');
+      const text = WEBCAM_ERRORS[error.name] ?? 'The webcam gives no image: another program may have it.';
+      if (isWanted()) this.end(error.constructor === Error ? error.message : text, 'error');
     }
+  }
+
+  /** Says that the webcam is off; the last frame stays. */
+  end(text = 'The webcam is off.', state = 'done') {
+    if (this.stream) this.begin();
+    this.say(text, state);
   }
 
   /** The person with the keypoint that is nearest to a click. */
@@ -517,16 +548,18 @@ class Panel {
 
   choose(index) {
     this.chosen = index;
+    this.page.current = this;
     this.draw();
   }
 
   draw() {
     const { overlay, persons } = this, context = overlay.getContext('2d');
+    this.last = this.person ?? this.last; // on the webcam, a person may be missed in some frames
     context.clearRect(0, 0, overlay.width, overlay.height);
     persons.forEach((person, index) => {
       drawPerson(context, person, this.page.spec, persons.length > 1 && index === this.chosen);
     });
-    overlay.ariaLabel = `${this.title}: ${persons.length || 'no'} persons`;
+    overlay.ariaLabel = `${this.title}: ${persons.length === 1 ? '1 person' : `${persons.length || 'no'} persons`}`;
     const buttons = this.list.children; // kept, so that the focus stays
     while (buttons.length > persons.length) buttons[persons.length].remove();
     persons.forEach(({ keypoints }, index) => {
@@ -602,11 +635,11 @@ class Attention {
     }
   }
 
-  /** Shows what the layers mixed for the person of either picture, (layers, K), where there is one. */
+  /** Shows what the layers mixed for the person of either image, (layers, K), where there is one. */
   show(weights) {
     const known = weights.filter(Boolean), equal = 1 / this.count, least = Math.min(equal, ...known.flat(2));
     // The largest whole factor by which no share becomes negative.
-    const most = Math.max(Math.floor(equal / (equal - least + 1e-9)), 1);
+    const most = equal - least > 1e-6 ? Math.max(Math.floor(equal / (equal - least + 1e-9)), 1) : 1;
     const factor = element('magnify').checked ? most : 1;
     element('factor').textContent = factor > 1 ? `(×${factor})` : '';
     const changes = this.rows.map(({ bars, both, changed, layer, root }, row) => {
@@ -616,35 +649,36 @@ class Attention {
         shares?.forEach((share, kernel) => {
           bars[index].children[kernel].style.width = `${100 * (equal + factor * (share - equal))}%`;
         });
-        return shares && `${side} picture: ${shares.map((share) => percent(share, 1)).join(', ')}`;
+        return shares && `${side} image: ${shares.map((share) => percent(share, 1)).join(', ')}`;
       }).filter(Boolean);
       both.ariaLabel = words.join('. ');
       root.title = [layer.title, ...words].join('\n');
       if (known.length < 2) return 0;
       return sum(known[0][row].map((share, kernel) => Math.abs(share - known[1][row][kernel]))) / 2;
     });
-    const isPair = known.length > 1, highest = Math.max(...changes);
+    const isPair = known.length > 1, highest = Math.max(...changes), differs = highest >= 5e-4;
     this.rows.forEach(({ root, changed }, row) => {
       changed.textContent = isPair ? percent(changes[row], 1) : '';
-      root.classList.toggle('most', isPair && changes[row] === highest);
+      root.classList.toggle('most', isPair && differs && changes[row] === highest);
     });
     const mean = percent(sum(changes) / changes.length, 1), largest = percent(Math.max(...known.flat(2)), 1);
-    const pair = `Between the two persons ${mean} of a layer’s mixture changes on average, and `
-      + `${percent(highest, 1)} where most does (in bold). The numbers beside the bars say it for each layer.`;
+    const pair = differs ? `Between the two persons ${mean} of a layer’s mixture changes on average, and `
+      + `${percent(highest, 1)} where most does (in bold). The numbers beside the bars say it for each layer.`
+      : 'The network mixes the same for both persons.';
     const single = `Equal shares would be ${percent(equal)} each; the largest here is ${largest}. `
-      + 'Choose a second picture to see what changes.';
+      + 'Choose another image beside it to see what changes.';
     element('summary').textContent = ['The bars come with the first person.', single, pair][known.length];
   }
 }
 
-/** What belongs to both pictures. */
+/** What belongs to both images. */
 class Page {
   network = 'dynamic';
 
   constructor() {
     this.panels = [
-      new Panel('first', 'First picture', 'Click one of the four photographs, or drop one of yours here.', this),
-      new Panel('second', 'Second picture', 'Choose a second picture to see whether the mixtures change.', this),
+      new Panel('first', 'First image', 'Click one of the four photographs, or drop one of yours here.', this),
+      new Panel('second', 'Second image', 'Choose a second image to see whether the mixtures change.', this),
     ];
     [this.current] = this.panels;
     for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault());
@@ -653,11 +687,11 @@ class Page {
     element('copy').onclick = async () => {
       const { textContent } = element('json');
       const isCopied = await navigator.clipboard?.writeText(textContent).then(() => true, () => false);
-      const refused = 'The browser refuses: copy it from “JSON of the picture”.';
+      const refused = 'The browser refuses: copy it from “JSON of the image”.';
       element('copied').textContent = isCopied ? 'Copied.' : refused;
     };
-    element('credits').append(...EXAMPLES.flatMap(([, title, author], index) =>
-      [index ? ', ' : '', make('a', { href: `https://www.flickr.com/photo.gne?id=${author}` }, title.toLowerCase())]));
+    element('credits').append(...EXAMPLES.flatMap(([, title, id], index) =>
+      [index ? ', ' : '', make('a', { href: `https://www.flickr.com/photo.gne?id=${id}` }, title.toLowerCase())]));
     this.ready = this.load();
     this.ready.catch((error) => this.say(error.message, 'error'));
   }
@@ -673,8 +707,7 @@ class Page {
   }
 
   async load() {
-    this.say('The networks are loading …', 'loading');
-    if (typeof WebAssembly !== 'object' || !WebAssembly.validate(new Uint8Array(SIMD))) {
+        if (typeof WebAssembly !== 'object' || !WebAssembly.validate(new Uint8Array(SIMD))) {
       throw new Error('This browser lacks WebAssembly SIMD, which the networks need: use a newer Chrome, Edge, Firefox '
         + 'or Safari.');
     }
@@ -685,11 +718,11 @@ class Page {
     this.attention = new Attention(this.spec.layers);
     this.refresh();
     let bytes = 0;
+    this.say(`The networks are loading: ${megabytes(total)} MB …`, 'loading');
     const ask = startWorker((more) => {
       bytes += more;
       element('progress').value = bytes / total;
-      const share = `The networks are loading: ${megabytes(bytes)} of ${megabytes(total)} MB.`;
-      this.say(bytes < total ? share : 'The networks are loaded and get ready …', 'loading');
+      if (bytes === total) this.say('The networks are loaded and get ready …', 'loading');
     });
     const { threads } = await ask({ kind: 'load', spec: this.spec });
     this.ask = ask;
@@ -697,28 +730,29 @@ class Page {
     this.say(`Ready, on ${threads === 1 ? 'one thread' : `${threads} threads`}.`, 'ready');
   }
 
-  /** Switches the network, and runs it on the pictures. */
+  /** Switches the network, and runs it on the images. */
   choose(network) {
     this.network = network;
-    for (const panel of this.panels.filter(({ boxes, stream }) => boxes && !stream)) {
-      panel.find(panel.begin(), null, panel.boxes).catch((error) => panel.say(error.message, 'error'));
+    for (const panel of this.panels.filter(({ name, stream }) => name && !stream)) {
+      panel.find(createImageBitmap(panel.photo), panel.boxes); // the worker may have a later frame of the webcam
     }
     this.refresh();
   }
 
-  /** Shows what is beside the pictures, for the panel where something changed last. */
+  /** Shows what is beside the images, after a change in a panel; tables are of the one that the user chose last. */
   refresh(panel = this.current) {
     if (!this.attention) return;
-    this.current = panel;
-    const { person, scale } = panel;
     this.attention.show(this.panels.map(({ attention, person }) => person && attention[person.index]));
+    if (panel !== this.current) return;
+    const { person, scale } = panel;
+    element('times').caption.textContent = `On the ${panel.id} image`;
     element('times').tBodies[0].replaceChildren(...['dynamic', 'static'].map((network) => {
       const time = panel.times[network], size = `${megabytes(this.spec.files[network].bytes)} MB`;
       const row = makeRow(network, time ? time.toFixed(0) : '–', time ? (1000 / time).toFixed(1) : '–', size);
       row.ariaCurrent = String(network === this.network);
       return row;
     }));
-    const whose = person ? `Person ${panel.chosen + 1} of the ${panel.id} picture` : 'The chosen person';
+    const whose = person ? `Person ${panel.chosen + 1} of the ${panel.id} image` : 'The chosen person';
     element('whose').textContent = whose;
     element('points').tBodies[0].replaceChildren(...(person?.keypoints ?? []).map(([x, y, score], index) => {
       const numbers = [(x / scale).toFixed(1), (y / scale).toFixed(1), score.toFixed(2)];

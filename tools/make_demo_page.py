@@ -12,7 +12,10 @@ from tempfile import TemporaryDirectory
 
 from dyconv_pose.cli import run
 from dyconv_pose.files import write_atomically
-from dyconv_pose.resources import DETECTOR, find_weights, folder
+from dyconv_pose.resources import DETECTOR
+
+#: The clone that this file lies in.
+ROOT = Path(__file__).parents[1]
 
 #: ONNX Runtime Web as npm has it, and its files for WebAssembly, the smallest that run the networks.
 RUNTIME = 'onnxruntime-web@1.30.0'
@@ -32,27 +35,38 @@ def make_page(out: Path, runtime: Path | None = None) -> None:
         runtime: What ``npm pack`` made of :data:`RUNTIME`; ``None`` asks npm for it.
 
     Raises:
-        FileNotFoundError: npm, the runtime or a file of weights is missing.
+        FileNotFoundError: npm, the runtime or a file of the clone is missing.
         ValueError: npm cannot fetch the runtime, or the file is another one.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'networks.json').unlink(missing_ok=True)  # the last file, so that a half-made page is not taken for a whole
+    weights = {'detector.onnx': in_clone(f'checkpoints/{DETECTOR}'), 'static.onnx': in_clone(f'checkpoints/{STATIC}')}
+    page, checkpoint = in_clone('demo'), in_clone(f'checkpoints/{CHECKPOINT}')
     unpack_runtime(out / 'onnxruntime', runtime)
-    shutil.copyfile(find_weights(DETECTOR), out / 'detector.onnx')
-    shutil.copyfile(find_weights(STATIC), out / 'static.onnx')
-    described = describe(export_dynamic(out / 'dynamic.onnx'))
-    source = folder('checkpoints').parent
-    shutil.copytree(source / 'demo', out, dirs_exist_ok=True)
+    (out / 'networks.json').unlink(missing_ok=True)  # the last file, so that a half-made page is not taken for a whole
+    for name, path in weights.items():
+        shutil.copyfile(path, out / name)
+    described = describe(export_dynamic(checkpoint, out / 'dynamic.onnx'))
+    shutil.copytree(page, out, ignore=shutil.ignore_patterns('README.md'), dirs_exist_ok=True)
     for name in ('LICENSE', 'NOTICE'):
-        shutil.copyfile(source / name, out / name)
+        shutil.copyfile(in_clone(name), out / name)
     paths = dict(runtime=f'onnxruntime/{RUNTIME_FILES[-1]}', detector='detector.onnx')
     paths |= dict(dynamic='dynamic.onnx', static='static.onnx')
     files = {name: dict(path=path, bytes=(out / path).stat().st_size) for name, path in paths.items()}
     write_atomically(out / 'networks.json', json.dumps(dict(files=files, **described), indent=1))
 
 
+def in_clone(name: str) -> Path:
+    """A file or folder of the clone; a FileNotFoundError where it is missing, as in an installed package."""
+    path = ROOT / name
+    if not path.exists():
+        raise FileNotFoundError(f'The page is made of files of the clone, and "{path}" is missing: clone it again.')
+    return path
+
+
 def unpack_runtime(out: Path, packed: Path | None = None) -> None:
-    """Takes :data:`RUNTIME_FILES` from what ``npm pack`` made; arguments and errors as in :func:`make_page`."""
+    """Takes :data:`RUNTIME_FILES` from what ``npm pack`` made, unless they are there; see :func:`make_page`."""
+    noted = out / 'VERSION'
+    if packed is None and noted.is_file() and noted.read_text() == RUNTIME:
+        return
     with TemporaryDirectory() as downloads:
         if packed is None:
             command = shutil.which('npm')
@@ -64,7 +78,8 @@ def unpack_runtime(out: Path, packed: Path | None = None) -> None:
             done = subprocess.run([command, 'pack', RUNTIME], cwd=downloads, capture_output=True, text=True)
             packed = next(Path(downloads).glob('*.tgz'), None)
             if done.returncode or packed is None:
-                said = (done.stderr.strip().splitlines() or ['no file came'])[0]
+                lines = [line for line in done.stderr.splitlines() if line.startswith(('npm error', 'npm ERR!'))]
+                said = (lines or ['no file came'])[0]
                 raise ValueError(f'npm must fetch {RUNTIME}, and cannot ({said}): is there a network connection?')
         if not packed.is_file():
             raise FileNotFoundError(f'The runtime must be what "npm pack {RUNTIME}" made, got "{packed}".')
@@ -79,16 +94,18 @@ def unpack_runtime(out: Path, packed: Path | None = None) -> None:
                 f'The runtime must be what "npm pack {RUNTIME}" made, "{packed}" is not: {error}.'
             ) from error
     out.mkdir(parents=True, exist_ok=True)
+    noted.unlink(missing_ok=True)
     for name, content in contents.items():
         (out / name).write_bytes(content)
+    noted.write_text(RUNTIME)
 
 
-def export_dynamic(out: Path) -> 'HeatmapModel':  # noqa: F821  dyconv_pose.inference's
+def export_dynamic(checkpoint: Path, out: Path) -> 'HeatmapModel':  # noqa: F821  dyconv_pose.inference's
     """Exports the dynamic network with its attention, for one person at a time, and returns it."""
     from dyconv_pose.apis.estimator import load_model
     from dyconv_pose.deploy.export import export_onnx
 
-    model = load_model(CONFIG, folder('checkpoints') / CHECKPOINT)
+    model = load_model(CONFIG, checkpoint)
     export_onnx(model, out, batch=1, storage='int8', source=CONFIG, with_attention=True)
     return model
 
@@ -102,7 +119,7 @@ def describe(model: 'HeatmapModel') -> dict:  # noqa: F821
     from dyconv_pose.inference.detectors import OnnxDetector
     from dyconv_pose.layers import dynamic_layers
 
-    detector, spec, keypoints = OnnxDetector.load(find_weights(DETECTOR)), model.spec, model.keypoint_set
+    detector, spec, keypoints = OnnxDetector.load(in_clone(f'checkpoints/{DETECTOR}')), model.spec, model.keypoint_set
     layers = []
     for name, layer in dynamic_layers(model.network.module):
         _, stage, block, *_ = name.split('.')  # backbone.layer2.1.conv.0.conv
@@ -170,7 +187,10 @@ def main() -> None:
     parser.add_argument('--serve', type=int, nargs='?', const=8000, metavar='PORT', help='serve it (port %(const)s)')
     args = parser.parse_args()
     server = None if args.serve is None else make_server(args.out, args.serve)
-    print(f'Making {args.out}: ONNX Runtime Web by npm, and the networks (about a minute) ...', flush=True)
+    print(
+        f'Making {args.out}: ONNX Runtime Web by npm, and the networks (about a minute) ...',
+        flush=True,
+    )
     make_page(args.out, args.runtime)
     size = sum(path.stat().st_size for path in args.out.rglob('*') if path.is_file()) / 1e6
     print(f'{args.out}, {size:.1f} MB: any static host can serve it')
