@@ -1,4 +1,4 @@
-# Which annealing does movenet_cpu.py compare? Three settings with a seed of their own, 400 iterations each: how alike
+# Which annealing does movenet_cpu.py compare? Three settings with seeds of their own, 400 iterations each: how alike
 # the kernels begin (noise of their initial copies, as a share of their deviation), and for how long the temperature
 # falls from 30 to 1.
 _base_ = ['./movenet_cpu.py']
@@ -26,7 +26,7 @@ networks = {
     ),
 }
 comparisons = [('noise0.1-100', 'noise0.3-100'), ('noise0.3-400', 'noise0.3-100')]
-seeds = [10]
+seeds = [10, 11]
 
 options = dict(
     train_cfg=dict(max_iters=400, val_interval=400),
