@@ -53,14 +53,14 @@ def works(network: str, folder: Path) -> dict[str, Callable[[], object]]:
     module, spec = estimator.model.network.module.to(memory_format=torch.channels_last), estimator.model.spec
     width, height = spec.input_size_wh
     many, one = (torch.randn(b, 3, height, width).to(memory_format=torch.channels_last) for b in (BATCH, 1))
-    deployed = {batch: to_deploy(module, f'{"any_batch" if batch > 1 else "batch_1"}').eval() for batch in (BATCH, 1)}
     path = folder / f'{network}.onnx'
-    write_onnx(deployed[1], ExportedModel(spec, estimator.keypoint_set, 1), path)
+    write_onnx(to_deploy(module, 'batch_1'), ExportedModel(spec, estimator.keypoint_set, 1), path)
+    deployed = to_deploy(module).eval()
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-9)
     found = {
         'step': partial(training_step, module, optimizer, many),
-        'infer_16': partial(inference, deployed[BATCH].to(memory_format=torch.channels_last), many),
-        'infer_1': partial(inference, deployed[1].to(memory_format=torch.channels_last), one),
+        'infer_16': partial(inference, deployed, many),
+        'infer_1': partial(inference, deployed, one),
     }
     return found | {backend: partial(open_session(path, backend, 1).run, one.numpy()) for backend in BACKENDS}
 
