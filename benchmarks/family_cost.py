@@ -22,13 +22,16 @@ from torch import nn
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import to_deploy
 from dyconv_pose.deploy.export import write_onnx
-from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, open_session
+from dyconv_pose.deploy.runtime import ExportedModel, open_session
 from dyconv_pose.engine.speed import keep_freed_memory
 
 EXPERIMENT = Path('configs/experiments/family_cpu.py')
 
 #: Persons in a batch of training and of batched inference.
 BATCH = 16
+
+#: The batch size of the exported graph, ``None`` for a free one, which is the quicker form in each runtime.
+FORMS = {'onnxruntime': None, 'openvino': 1}
 
 
 def training_step(network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor) -> None:
@@ -53,8 +56,9 @@ def works(network: str, folder: Path) -> dict[str, Callable[[], object]]:
     module, spec = estimator.model.network.module.to(memory_format=torch.channels_last), estimator.model.spec
     width, height = spec.input_size_wh
     many, one = (torch.randn(b, 3, height, width).to(memory_format=torch.channels_last) for b in (BATCH, 1))
-    path = folder / f'{network}.onnx'
-    write_onnx(to_deploy(module, 'batch_1'), ExportedModel(spec, estimator.keypoint_set, 1), path)
+    for backend, batch in FORMS.items():
+        model = ExportedModel(spec, estimator.keypoint_set, batch)
+        write_onnx(to_deploy(module, 'batch_1' if batch else 'any_batch'), model, folder / f'{network}_{backend}.onnx')
     deployed = to_deploy(module).eval()
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-9)
     found = {
@@ -62,7 +66,8 @@ def works(network: str, folder: Path) -> dict[str, Callable[[], object]]:
         'infer_16': partial(inference, deployed, many),
         'infer_1': partial(inference, deployed, one),
     }
-    return found | {backend: partial(open_session(path, backend, 1).run, one.numpy()) for backend in BACKENDS}
+    sessions = {backend: open_session(folder / f'{network}_{backend}.onnx', backend, 1) for backend in FORMS}
+    return found | {backend: partial(session.run, one.numpy()) for backend, session in sessions.items()}
 
 
 def main() -> None:
@@ -94,7 +99,7 @@ def main() -> None:
         table.add_row(name, *(f'{one["median_ms"]:.1f}  {one["over_static"]:.2f}' for one in row.values()))
     Console(width=140).print(table)
     if args.out:
-        write({**environment(*BACKENDS), 'rounds': args.rounds, 'threads': 1, 'networks': figures}, args.out)
+        write({**environment(*FORMS), 'rounds': args.rounds, 'threads': 1, 'networks': figures}, args.out)
 
 
 if __name__ == '__main__':
