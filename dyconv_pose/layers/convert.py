@@ -81,17 +81,19 @@ def make_dynamic(
         options = {name: getattr(conv, name) for name in ('stride', 'dilation', 'groups', 'padding_mode')}
         options |= dict(padding=_padding_of(conv), bias=conv.bias is not None)
         new = layer(conv.in_channels, conv.out_channels, conv.kernel_size, **options, **arguments).to(conv.weight)
-        if warm_start:
-            new.load_state_dict(conv.state_dict())
-            new.add_noise(noise)
         made[conv] = new.requires_grad_(conv.weight.requires_grad).train(conv.training)
     layers = {name: made[network.get_submodule(name)] for name in converted}
+    if warm_start:
+        layer.connect(layers)
+        for conv, new in made.items():
+            new.load_state_dict(conv.state_dict())
+            new.add_noise(noise)
     for name, new in layers.items():
         parent, _, child = name.rpartition('.')
         setattr(network.get_submodule(parent), child, new)
     if not warm_start:
         _initialize(network)
-    layer.connect(layers)
+        layer.connect(layers)
     return Conversion(converted, {name: reason for name, reason in reasons.items() if reason})
 
 

@@ -56,8 +56,9 @@ class ContrastAttention(nn.Module):
 class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
-    A warm start is exact for a budget of at least 1, and sets tau to 1; with fewer cells than pieces it is refused. No
-    normalisation is folded: layers share their cells and cannot scale their own.
+    A warm start is exact for a budget of at least 1, and sets tau to 1; as tau falls, the kernel stays what it is until
+    training changes z. With fewer cells than pieces it is refused. No normalisation is folded: layers share their cells
+    and cannot scale their own.
 
     Args:
         budget: b, a whole number or one over a whole number.
@@ -173,11 +174,16 @@ class KernelWarehouse2d(DynamicConv2d):
         """As every operator, with tau at 1."""
         if self.budget < 1:
             raise ValueError('A budget below 1 has fewer cells than static kernels have pieces: set budget=1')
-        if not self.members and self.start_temperature != 1:
+        if self.start_temperature != 1:
             raise ValueError(f'A warm start is exact at temperature=1, got {self.start_temperature}: leave it out.')
         state = super().from_static(weight, bias)
         if self.members:
+            excite, start = self.attention.excite, self.attention.start
             state |= {'weight': self.cells_of(weight), 'attention.temperature': torch.ones_like(self.temperature)}
+            # z begins as start too, so that the mixture stays when tau falls; N + 1 times it, for all N + 1 numbers of
+            # a piece learn at one rate, and the many others would soon outweigh a one.
+            state |= {'attention.excite.weight': torch.zeros_like(excite.weight)}
+            state |= {'attention.excite.bias': (start * start.shape[1]).flatten().to(excite.bias)}
         return state
 
 

@@ -119,6 +119,8 @@ def test_gradients(kind, geometry, options, training):
     ('kind', 'geometry', 'options'), [case for case in CASES if case.values[2].get('budget', 1) >= 1]
 )
 def test_a_warm_start_is_exact(kind, geometry, options, training):
+    if kind is KernelWarehouse2d:  # which is exact at its own
+        options = {name: value for name, value in options.items() if name != 'temperature'}
     layer, conv, x = make(kind, geometry, options).train(training), conv_of(geometry), inputs()
     before = {name: value.clone() for name, value in layer.named_buffers()}
     layer.load_state_dict(conv.state_dict(), strict=False)
@@ -128,6 +130,9 @@ def test_a_warm_start_is_exact(kind, geometry, options, training):
     at_start = {name: value for name, value in options.items() if name != 'temperature'}
     make_dynamic(network, kind, include=['*'], warm_start=True, **at_start)
     torch.testing.assert_close(network.train(training)(x), conv(x), rtol=1e-10, atol=1e-10)
+    if kind is KernelWarehouse2d:
+        network[0].temperature.fill_(0)  # where its kernel is all z's: a share of 0.001 / (N + 1) is missing
+        torch.testing.assert_close(network(x), conv(x), rtol=0.001, atol=0.001)
 
 
 @pytest.mark.parametrize(('kind', 'options'), OPERATORS, ids=str)
