@@ -1,9 +1,9 @@
 # Each operator in the backbone of the pyramid network, from MoveNet's static weights, by one recipe and budget: 600
 # iterations on photographs at a constant rate, of which the averaged weights are scored.
 # What differs is what an operator's authors anneal, over shares of the training as theirs: ODConv's temperature falls
-# from 30 to 1, KernelWarehouse's from 1, where it is the static network, to 0. Kernels of DyConv and CondConv that start
-# as copies have noise of a tenth of their deviation, so that they part. ODConv's attention over kernels is drawn so wide
-# that its copies part by themselves, and noise would destroy the start. DCD and KernelWarehouse have no copies.
+# from 30 to 1, KernelWarehouse's from 1, where it is the static network, to 0. Kernels of DyConv and CondConv that
+# start as copies have noise of a tenth of their deviation, so that they part. ODConv's attention over kernels is drawn
+# so wide that its copies part by themselves, and noise would destroy the start. DCD and KernelWarehouse have no copies.
 title = 'The family of dynamic convolutions on photographs, from one static start'
 
 _folder = 'configs/body_2d_keypoint/topdown_heatmap/photographs/'
