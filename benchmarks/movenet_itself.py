@@ -29,18 +29,16 @@ SOFTNESS = 1.8
 
 def load(path: str, size: int, threads: int) -> 'onnxruntime.InferenceSession':  # noqa: F821
     """A session that maps crops (1, 3, size, size), -1 to 1, red first, to the four branches (1, C, H, W)."""
-    import onnxruntime
     from model_converters.tfjs import read_graph
     from model_converters.tfjs_onnx import OnnxWriter
+
+    from dyconv_pose.deploy.runtime import onnxruntime_session
 
     writer = OnnxWriter(read_graph(path))
     cells, channels = size // 4, (17, 1, 34, 34)
     names = [writer.copy(name, {ROOT + 'sub_1': 'image'}) for name in BRANCHES]
     outputs = {name: [1, count, cells, cells] for name, count in zip(names, channels, strict=True)}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    model = writer.model({'image': [1, 3, size, size]}, outputs).SerializeToString()
-    return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    return onnxruntime_session(writer.model({'image': [1, 3, size, size]}, outputs).SerializeToString(), threads)
 
 
 def decode(branches: 'list[np.ndarray]', weight: 'np.ndarray') -> 'np.ndarray':  # noqa: F821

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import movenet_itself
 import numpy as np
-import onnxruntime
 from interleaved import environment, measure, summary, write
 
 from dyconv_pose.cli import run
-from dyconv_pose.deploy.runtime import load_exported
+from dyconv_pose.deploy.runtime import load_exported, onnxruntime_session
 from dyconv_pose.inference import Image, read_image
 from dyconv_pose.inference.detectors import OnnxDetector
 from dyconv_pose.resources import DETECTOR, NETWORKS, find_weights
@@ -29,9 +28,7 @@ MOVENET = {'lightning': 192, 'thunder': 256}
 
 def detector_on(threads: int) -> OnnxDetector:
     """The detector that ships, on so many threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(find_weights(DETECTOR)), options, providers=['CPUExecutionProvider'])
+    session = onnxruntime_session(str(find_weights(DETECTOR)), threads)
     first = session.get_inputs()[0]
     return OnnxDetector(lambda batch: session.run(None, {first.name: batch}), tuple(first.shape[:1:-1]), DETECTOR)
 

@@ -146,13 +146,22 @@ def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | 
         raise ValueError(problem) from error
 
 
-def _onnxruntime(path: str | Path, threads: int | None) -> Session:
+def onnxruntime_session(model: str | bytes, threads: int | None = None) -> 'onnxruntime.InferenceSession':  # noqa: F821
+    """A session of ONNX Runtime on the CPU, of a file or its content, whose threads rest between its runs.
+
+    Those of a detector that go on waiting busily take the processors from the network that runs next.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
-    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    options.add_session_config_entry('session.force_spinning_stop', '1')
+    return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+
+
+def _onnxruntime(path: str | Path, threads: int | None) -> Session:
+    session = onnxruntime_session(str(path), threads)
     name = session.get_inputs()[0].name
     outputs = [one.name for one in session.get_outputs() if not one.name.startswith(ATTENTION)]
     metadata = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

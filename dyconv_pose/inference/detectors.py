@@ -107,10 +107,10 @@ class OnnxDetector:
             raise FileNotFoundError(f'The detector must be an existing ONNX file, got "{path}".')
         if find_spec('onnxruntime') is None:
             raise ImportError('A detector in ONNX format needs ONNX Runtime: pip install onnxruntime.')
-        import onnxruntime
+        from dyconv_pose.deploy.runtime import onnxruntime_session
 
         try:
-            session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+            session = onnxruntime_session(str(path))
         except Exception as error:  # its errors share no base class but this one
             raise ValueError(f'The detector "{path}" cannot be loaded: {str(error).splitlines()[0]}') from error
         first = session.get_inputs()[0]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dyconv_pose.deploy import load_exported, read_exported
-from dyconv_pose.deploy.runtime import ExportedModel, Session
+from dyconv_pose.deploy.runtime import ExportedModel, Session, onnxruntime_session
 from dyconv_pose.inference import KeypointSet, TopdownSpec
+from dyconv_pose.resources import DETECTOR, find_weights
 
 SPEC = TopdownSpec((96, 128), (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 KEYPOINTS = KeypointSet(('a', 'b'), (1, 0), ((0, 1),), ((1, 2, 3), (4, 5, 6)), ((7, 8, 9),), (0.5, 0.25), 'two')
@@ -99,3 +100,9 @@ def test_a_graph_that_the_runtime_does_not_know(tmp_path, backend):
     with pytest.raises(ValueError, match='cannot load') as raised:
         load_exported(tmp_path / 'model.onnx', backend)
     assert '\n' not in str(raised.value)
+
+
+def test_threads_rest_between_runs():
+    options = onnxruntime_session(str(find_weights(DETECTOR)), threads=2).get_session_options()
+    assert options.intra_op_num_threads == 2
+    assert options.get_session_config_entry('session.force_spinning_stop') == '1'
