@@ -1,7 +1,7 @@
 """The tools from any folder: ``python -m dyconv_pose train CONFIG`` is ``python tools/train.py CONFIG``."""
 
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 
 from .cli import run
 from .resources import folder
@@ -23,10 +23,8 @@ def main() -> None:
         print('usage: python -m dyconv_pose COMMAND ...', '', 'commands (each has --help):', *lines, sep='\n')
         sys.exit(0 if name in ('-h', '--help') else 2)
     sys.argv = [f'dyconv_pose {name}', *sys.argv[2:]]
-    spec = spec_from_file_location(f'dyconv_pose_{name}', folder('tools') / f'{name}.py')
-    tool = module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    run(tool.main)
+    sys.path.insert(0, str(folder('tools')))  # as Python does for a script, whose helpers lie beside it
+    run(import_module(name).main)
 
 
 if __name__ == '__main__':

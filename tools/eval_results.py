@@ -2,12 +2,9 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from dyconv_pose.cli import run
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the helper beside this file
 
 
 def parse_args() -> argparse.Namespace:

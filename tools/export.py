@@ -1,12 +1,9 @@
 """Exports a trained network to ONNX, and compares the file with torch before leaving it."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from dyconv_pose.cli import run
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the helper beside this file
 
 
 def parse_args() -> argparse.Namespace:

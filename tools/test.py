@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from dyconv_pose.cli import add_common_options, config_with_options, run
+from run_options import add_common_options, config_with_options
+
+from dyconv_pose.cli import run
 
 
 def parse_args() -> argparse.Namespace:
