@@ -19,10 +19,9 @@ from torch import nn
 from dyconv_pose.datasets.check import check_data, parts_to_check
 from dyconv_pose.files import reading_once
 from dyconv_pose.layers import dynamic_layers
-from dyconv_pose.models.input_size import check_input_size
 
 from .checkpoint import fit_weights, read_checkpoint, weights_only
-from .config import BUILD_ERRORS, describe
+from .config import BUILD_ERRORS, check_input_size, describe
 from .resume import ResumePoint, find_resume_point, read_resume_point
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.

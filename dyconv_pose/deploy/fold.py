@@ -21,8 +21,7 @@ from dyconv_pose.engine.speed import PLAIN_CONVS, use_channels_last
 from dyconv_pose.layers import DynamicConv2d, aggregate
 from dyconv_pose.layers.base import scale_and_shift
 from dyconv_pose.layers.dynamic_conv import convolve_mixture
-from dyconv_pose.layers.forms import branches, choose_form, is_single, single
-from dyconv_pose.layers.same_padding import padded
+from dyconv_pose.layers.forms import branches, choose_form, is_single, padded, single
 
 #: What networks are deployed for: ``torch`` to stay in torch, ``torch.compile`` included; ``any_batch`` for export to a
 #: graph with a free batch size; ``batch_1`` for export to a graph that takes batches of one, where kernels are mixed as

@@ -3,7 +3,6 @@
 
 from dyconv_pose import registration  # MMPose, importable
 
-from . import optim
 from .attention import AttentionLogHook, TemperatureHook, temperature_at
 from .loops import ResumableEpochLoop, ResumableIterLoop, SafeCheckpointHook
 from .nan_guard import NonFiniteLossHook

@@ -8,9 +8,8 @@ from .cond_conv import CondConv2d
 from .convert import Conversion, make_dynamic
 from .dcd_conv import DCDConv2d
 from .dynamic_conv import DyConv2d, KernelAttention, aggregate, convolve_per_sample
-from .forms import Geometry
+from .forms import Conv2dSame, Geometry
 from .kernel_warehouse import KernelWarehouse2d
 from .od_conv import ODConv2d
-from .same_padding import Conv2dSame
 
 __getattr__ = getattr_of(__name__)

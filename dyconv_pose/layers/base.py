@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .forms import Geometry
-from .same_padding import padded
+from .forms import Geometry, padded
 
 
 class DynamicConv2d(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from .base import DynamicConv2d, dynamic_layers
 from .dynamic_conv import DyConv2d
-from .same_padding import Conv2dSame
+from .forms import Conv2dSame
 
 #: Kinds of convolutions: 1x1, one channel per group, all others.
 KINDS = ('pointwise', 'depthwise', 'dense')

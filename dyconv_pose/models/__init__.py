@@ -7,6 +7,5 @@ from dyconv_pose.moved import getattr_of
 from .backbones import DyMobileNetV2, DyMobileNetV3, DyResNet
 from .dynamic import WarmStart, dynamic
 from .heads import BottleneckHead, ConvPoolNeck, SeparableFPN, SeparableHead
-from .input_size import check_input_size
 
 __getattr__ = getattr_of(__name__)

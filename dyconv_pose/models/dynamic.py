@@ -1,4 +1,7 @@
-"""Dynamic layers in MMPose's networks: built static, then converted, so that nothing of a network is copied."""
+"""Dynamic layers in MMPose's networks: built static, then converted, so that nothing of a network is copied.
+
+They start from static checkpoints, and ``paramwise_cfg`` holds for them as for static ones.
+"""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -7,14 +10,17 @@ from typing import ClassVar
 
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
+from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import WEIGHT_INITIALIZERS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
+from mmpose.engine.optim_wrappers import ForceDefaultOptimWrapperConstructor
 from mmpose.registry import MODELS
+from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS as POSE_CONSTRUCTORS
 from torch import nn
 
 from dyconv_pose import layers
-from dyconv_pose.layers import dynamic_layers, make_dynamic
+from dyconv_pose.layers import DynamicConv2d, dynamic_layers, make_dynamic
 from dyconv_pose.layers.convert import KINDS
 
 # In the root registry a layer is found from any scope: conv_cfg=dict(type='DyConv2d').
@@ -120,3 +126,33 @@ class WarmStart:
         if hasattr(network, '_params_init_info'):
             update_init_info(network, init_info=f'{type(self).__name__}: {self.checkpoint}, noise {self.noise}')
         print_log(f'Warm start from {self.checkpoint}, noise {self.noise}', logger='current')
+
+
+class _SeesDynamicLayers:
+    """Lets ``dwconv_decay_mult`` and ``flat_decay_mult`` do to a dynamic layer what they do to a static one.
+
+    MMEngine looks for ``nn.Conv2d`` and for parameters of one dimension.
+    """
+
+    def add_params(self, params: list[dict], module: nn.Module, *args: object, **kwargs: object) -> None:
+        """Adds a group for each parameter of a module."""
+        if not isinstance(module, DynamicConv2d):
+            super().add_params(params, module, *args, **kwargs)
+            return
+        static, first = nn.Conv2d.__new__(nn.Conv2d), len(params)
+        static.__dict__ = module.__dict__  # the same parameters and geometry
+        super().add_params(params, static, *args, **kwargs)
+        flat = self.paramwise_cfg.get('flat_decay_mult')
+        for group in params[first:]:
+            if group['params'][0] is module.bias and flat is not None and self.base_wd is not None:
+                group.setdefault('weight_decay', self.base_wd * flat)  # where no other rule has set it
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=DefaultOptimWrapperConstructor.__name__, force=True)
+class DynamicOptimWrapperConstructor(_SeesDynamicLayers, DefaultOptimWrapperConstructor):
+    """MMEngine's default constructor, in whose place it is registered."""
+
+
+@POSE_CONSTRUCTORS.register_module(name=ForceDefaultOptimWrapperConstructor.__name__, force=True)
+class DynamicForceOptimWrapperConstructor(_SeesDynamicLayers, ForceDefaultOptimWrapperConstructor):
+    """MMPose's constructor that keeps the default settings beside custom ones, likewise."""

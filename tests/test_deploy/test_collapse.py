@@ -18,7 +18,7 @@ from dyconv_pose.layers import (
     dynamic_layers,
     make_dynamic,
 )
-from dyconv_pose.layers.same_padding import padded
+from dyconv_pose.layers.forms import padded
 
 OPERATORS = [DyConv2d, CondConv2d, ODConv2d, DCDConv2d, KernelWarehouse2d]
 pytestmark = pytest.mark.filterwarnings('ignore:.* images say little')

@@ -5,7 +5,7 @@ import torch
 from mmpose.registry import MODELS
 from test_dynamic import HRNET_EXTRA
 
-from dyconv_pose.models import check_input_size
+from dyconv_pose.apis.config import check_input_size
 
 BACKBONES = {
     'resnet': (dict(type='DyResNet', depth=10, stem_channels=8, base_channels=8, conv_cfg=None), 64, 32),

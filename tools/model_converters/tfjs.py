@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dyconv_pose.layers.same_padding import pad_same
+from dyconv_pose.layers.forms import pad_same
 
 
 @dataclass(frozen=True)
