@@ -27,9 +27,9 @@ from dyconv_pose.deploy.storage import STORAGES, store_bank
 from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.results import coco_results
-from dyconv_pose.inference.run import write_results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # for the scoring of results
+from inference_run import write_results
 from results_evaluation import ResultsEvaluation
 
 SAMPLE_CONFIG = (

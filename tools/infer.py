@@ -89,11 +89,11 @@ def is_config(text: str) -> bool:
 def main() -> int:
     """Loads the network, works through the inputs and says what was done."""
     args = parse_args()
+    from inference_run import Run, RunOptions
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
     from dyconv_pose.inference import load_detector, load_estimator
-    from dyconv_pose.inference.run import Run, RunOptions
 
     options = RunOptions(
         overlays=not args.no_overlays,

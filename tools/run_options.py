@@ -1,7 +1,8 @@
-"""The options that training and testing share, named as in MMPose."""
+"""The options that training and testing share, named as in MMPose, and what they need."""
 
 import argparse
 import os
+import sys
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,6 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MMEngine's
     """The config that the command line names, with the common options in it; errors as of ``load_config``."""
     from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
-    from dyconv_pose.inference.images import require_display
 
     config = load_config(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -39,3 +39,9 @@ def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MM
         drawing = dict(type='DrawPredictionsHook', enable=True, kpt_thr=threshold, out_dir=args.show_dir)
         hooks['visualization'] = drawing | shown
     return config
+
+
+def require_display() -> None:
+    """Raises a ValueError where a window cannot be shown."""
+    if sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+        raise ValueError('--show needs a display, and there is none here: have the images written to a folder instead.')

@@ -4,9 +4,6 @@ Pixels are (height, width, 3) uint8, blue first.
 """
 
 import io
-import os
-import re
-import sys
 import warnings
 from pathlib import Path
 
@@ -15,37 +12,10 @@ import numpy as np
 
 from .results import KeypointSet, Poses
 
-#: How files begin: images (JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000, PNM, AVIF and HEIF, JPEG XL), sound in MP4, and
-#: videos (MP4 and its relatives, Matroska, AVI, Ogg, WMV, FLV, MPEG, its transport streams, MXF, Y4M, raw H.264 ...).
-_STARTS = {
-    'image': rb'\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|\0\0\0\x0cj|\xffO\xffQ'
-    rb'|P[1-6]\s+[\d#]|.{4}ftyp(avi|hei|hev|mif1|msf1)|\xff\n|\0\0\0\x0cJXL',
-    '': rb'.{4}ftypM4[AB]',
-    'video': rb'.{4}(ftyp|moov|mdat)|\0.{3}(wide|free|skip)|\x1aE\xdf\xa3|RIFF.{4}AVI|OggS.{,400}theora|0&\xb2u'
-    rb'|FLV\x01|\0\0\x01[\xb3\xba]|G.{187}G.{187}G|.{4}G.{191}G|\x06\x0e\+4|YUV4|\0\0\0\x01[g\'@]|nut/|\.RMF',
-}
-#: Endings by which a file that begins in no such way is taken for a damaged or unknown one of a kind.
-_ENDINGS = {
-    'image': 'avif bmp gif heic heif jfif jp2 jpe jpeg jpg jxl mpo pgm png ppm tif tiff webp',
-    'video': '3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv',
-}
-
 #: By how a file begins: what its last part begins with, and what ends it.
 _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
 
 _OUTLINE = (32, 32, 32)  # about the lines that are drawn
-
-
-def kind_of_file(path: Path) -> str:
-    """``'image'``, ``'video'`` or ``''``, by what a file begins with, or else by its ending."""
-    try:
-        with path.open('rb') as file:
-            start = file.read(600)
-    except OSError:
-        start = b''
-    by_ending = (kind for kind, endings in _ENDINGS.items() if path.suffix[1:].lower() in endings.split())
-    by_start = (kind for kind, pattern in _STARTS.items() if re.match(pattern, start, re.DOTALL))
-    return next(by_start, next(by_ending, ''))
 
 
 def is_truncated(content: bytes) -> bool:
@@ -146,12 +116,6 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
         return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
     top = 255.0 if values.max() > 1 else 1.0
     return (np.clip(values / top, 0, 1) * 255).astype(np.uint8)
-
-
-def require_display() -> None:
-    """Raises a ValueError where a window cannot be shown."""
-    if sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
-        raise ValueError('--show needs a display, and there is none here: have the images written to a folder instead.')
 
 
 def draw_poses(

@@ -257,6 +257,7 @@ print(json.dumps(poses.keypoints.tolist()))
 TOOL = """
 import runpy
 sys.argv = ['infer.py', *sys.argv[1:]]
+sys.path.insert(0, 'tools')
 runpy.run_path('tools/infer.py', run_name='__main__')
 """
 
@@ -294,7 +295,7 @@ def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, im
 
 
 def test_import_needs_no_torch():
-    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference.run')
+    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference.video')
     assert done.returncode == 0, done.stderr
 
 

@@ -9,8 +9,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from inference_run import Run, RunOptions
 
-from dyconv_pose.inference.run import Run, RunOptions
 from dyconv_pose.inference.video import VideoReader, VideoWriter
 
 #: Milliseconds of a video with a variable frame rate.

@@ -1,6 +1,5 @@
-"""Inference on everything that a user names: what ``tools/infer.py`` does."""
+"""Inference on everything that a user names, by ``tools/infer.py``."""
 
-import glob
 import json
 import sys
 from collections import Counter
@@ -9,18 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
+from inference_inputs import Source, expand
+from run_options import require_display
 
 from dyconv_pose.files import write_atomically
-
-from .coco import CocoBoxes
-from .images import draw_heatmaps, draw_poses, kind_of_file, read_image, require_display, write_image
-from .predictor import PoseEstimator
-from .results import Boxes, Image, Poses, coco_results, confidences, without_duplicates
-from .video import CameraReader, Tracker, VideoReader, VideoWriter
+from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image
+from dyconv_pose.inference.coco import CocoBoxes
+from dyconv_pose.inference.images import draw_heatmaps, draw_poses, write_image
+from dyconv_pose.inference.results import Poses, coco_results, confidences, without_duplicates
+from dyconv_pose.inference.video import CameraReader, Tracker, VideoReader, VideoWriter
 
 
 @dataclass
@@ -35,36 +35,6 @@ class RunOptions:
     duplicate_threshold: float = 0.9  # persons more similar than this are one; 1 keeps all
     detect_every: int = 1  # on videos, the detector runs on every n-th frame, and in between persons are tracked
     max_frames: int | None = None  # where a video or camera ends at the latest
-
-
-class Source(NamedTuple):
-    """One input."""
-
-    kind: str  # 'image', 'video', 'camera', or '' for another file in a folder
-    path: str  # the file, or the camera's number
-    name: str  # the path below the folder that was named, or the file's name; results and overlays are called so
-
-
-def expand(text: str) -> list[Source]:
-    """The images and videos that an input means; a ValueError where there are none.
-
-    It is a file, a folder (with all that is in it, told by content), a pattern, or ``webcam`` or ``webcam:1``.
-    """
-    path, (name, _, number) = Path(text), text.partition(':')
-    if name == 'webcam' and (not number or number.isdigit()) and not path.exists():
-        return [Source('camera', number or '0', f'webcam_{number or 0}')]
-    if path.is_dir():
-        inside = [(one, one.relative_to(path)) for one in sorted(path.rglob('*')) if one.is_file()]
-        shown = [(one, part) for one, part in inside if not any(name.startswith('.') for name in part.parts)]
-        found = [Source(kind_of_file(one), str(one), part.as_posix()) for one, part in shown]
-        rule = f'The folder "{text}" must hold images or videos, none of its {len(found)} files is one.'
-    else:
-        named = map(Path, [text] if path.exists() else sorted(glob.glob(text, recursive=True)))  # noqa: PTH207
-        found = [Source(kind_of_file(one) or 'image', str(one), one.name) for one in named if one.is_file()]
-        rule = f'An input must be an existing file or folder, or a pattern that matches files, got "{text}".'
-    if not any(source.kind for source in found):
-        raise ValueError(rule)
-    return found
 
 
 def write_results(path: Path, rows: list[dict]) -> None:
