@@ -20,10 +20,9 @@ from dyconv_pose.apis import load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy import load_exported
 from dyconv_pose.deploy.export import export_onnx
-from dyconv_pose.deploy.fold import DeployedConv2d, to_deploy
+from dyconv_pose.deploy.fold import STORAGES, DeployedConv2d, store_bank, to_deploy
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
-from dyconv_pose.deploy.storage import STORAGES, store_bank
 from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.results import coco_results

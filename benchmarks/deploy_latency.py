@@ -24,9 +24,8 @@ from mmengine.logging import MMLogger
 from dyconv_pose.apis import load_config, load_estimator
 from dyconv_pose.cli import run
 from dyconv_pose.deploy.export import write_onnx
-from dyconv_pose.deploy.fold import PURPOSES, to_deploy
+from dyconv_pose.deploy.fold import PURPOSES, STORAGES, store_weights, to_deploy
 from dyconv_pose.deploy.runtime import BACKENDS, ExportedModel, open_session, read_exported
-from dyconv_pose.deploy.storage import STORAGES, store_weights
 from dyconv_pose.inference import PoseEstimator
 
 FOLDER = Path('configs/body_2d_keypoint/topdown_heatmap')

@@ -1,9 +1,12 @@
-"""Checkpoints: read by weights-only unpickling, which runs no code in them, and fitted into networks."""
+"""Checkpoints: read by weights-only unpickling, which runs no code in them, fitted into networks, and resumed from."""
 
 import os
+import re
 import struct
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from unittest.mock import patch
@@ -184,3 +187,73 @@ def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
     if missing or unknown or name:
         raise ValueError(f'The checkpoint "{path}" does not fit the config\'s network: {problem}: {remedy}')
     model.load_state_dict(weights, strict=False)
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """A whole checkpoint, the epochs and iterations that are done in it, and what is wrong with newer files."""
+
+    path: Path
+    content: dict
+    epoch: int
+    iteration: int
+    passed_over: tuple[str, ...] = ()
+
+
+def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
+    """Finds the whole checkpoint with the most iterations in a work directory.
+
+    ``last_checkpoint``, where MMEngine writes a path, is followed only if nothing is found: a run that was killed may
+    have written a newer checkpoint than it names, and the one that it names may be damaged.
+
+    Raises:
+        FileNotFoundError: There is no checkpoint at all.
+        ValueError: There are some, and none is whole.
+    """
+    work_dir, found, wrong = Path(work_dir), [], []
+    named = [(re.fullmatch(r'(epoch|iter)_(\d+)', path.stem), path) for path in work_dir.glob('*.pth')]
+    newest_first = sorted(((int(name[2]), name[1], path) for name, path in named if name), reverse=True)
+    pointer = work_dir / 'last_checkpoint'
+    if not newest_first and pointer.is_file():
+        path = Path(pointer.read_text(errors='replace').strip())
+        newest_first = [(0, 'epoch', path)] if path.is_file() else []
+    for unit in ('epoch', 'iter'):
+        for path in [path for _, one, path in newest_first if one == unit]:
+            try:
+                found.append(read_resume_point(path, trust))
+                break
+            except ValueError as error:
+                wrong.append(str(error))
+    if found:
+        return replace(max(found, key=lambda point: point.iteration), passed_over=tuple(wrong))
+    if wrong:
+        raise ValueError(
+            f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
+        )
+    raise FileNotFoundError(f'There must be a checkpoint to resume from, found none at "{work_dir}": train first.')
+
+
+def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
+    """Reads a checkpoint, after checking every byte of it that has a checksum, which PyTorch does not.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is damaged, may not be read, or is no checkpoint that a training can go on from.
+    """
+    path = Path(path)
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if name := archive.testzip():
+                    raise zipfile.BadZipFile(f'the checksum of "{name}" is wrong')
+        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+            raise ValueError(f'The checkpoint "{path}" is damaged: {error}.') from error
+    content = read_checkpoint(path, trust)
+    meta = content.get('meta')
+    is_training = isinstance(meta, dict) and all(isinstance(meta.get(key), int) for key in ('epoch', 'iter'))
+    if not is_training or 'optimizer' not in content or 'message_hub' not in content:
+        raise ValueError(
+            f'A run resumes from a checkpoint with the state of its optimiser, and "{path}" has weights alone: name '
+            'one that the training wrote (epoch_*.pth or iter_*.pth), or start from the weights with load_from.'
+        )
+    return ResumePoint(path, content, meta['epoch'], meta['iter'])

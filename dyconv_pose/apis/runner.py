@@ -20,9 +20,8 @@ from dyconv_pose.datasets.check import check_data, parts_to_check
 from dyconv_pose.files import reading_once
 from dyconv_pose.layers import dynamic_layers
 
-from .checkpoint import fit_weights, read_checkpoint, weights_only
+from .checkpoint import ResumePoint, find_resume_point, fit_weights, read_checkpoint, read_resume_point, weights_only
 from .config import BUILD_ERRORS, check_input_size, describe
-from .resume import ResumePoint, find_resume_point, read_resume_point
 
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
 _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')

@@ -18,10 +18,9 @@ from dyconv_pose.files import write_atomically
 from dyconv_pose.inference import HeatmapModel, read_image
 from dyconv_pose.inference.topdown import normalize
 
-from .fold import to_deploy
+from .fold import store_weights, to_deploy
 from .network import TorchNetwork, WithAttention
 from .runtime import ATTENTION, METADATA_KEY, ExportedModel, open_session
-from .storage import store_weights
 
 #: The lowest version of ONNX's operators in which the exporter writes.
 LOWEST_OPSET = 18
@@ -62,7 +61,7 @@ def export_onnx(
         out: The file to write.
         batch: ``1`` for a graph that takes batches of one, and runs them the fastest; ``None`` for a free batch size.
         opset: The version of ONNX's operators, at least :data:`LOWEST_OPSET`.
-        storage: How weights are stored, one of :data:`~dyconv_pose.deploy.storage.STORAGES`; they compute in float32.
+        storage: How weights are stored, one of :data:`~dyconv_pose.deploy.fold.STORAGES`; they compute in float32.
         images: Images of one person to check the file on, besides random input.
         source: What the file names as its origin.
         with_attention: Whether the file also gives the attention weights (B, K) of each dynamic layer, as an output

@@ -5,6 +5,5 @@ from dyconv_pose import registration  # MMPose, importable
 
 from .attention import AttentionLogHook, TemperatureHook, temperature_at
 from .loops import ResumableEpochLoop, ResumableIterLoop, SafeCheckpointHook
-from .nan_guard import NonFiniteLossHook
 from .speed import ChannelsLastHook, CpuAmpOptimWrapper, KeepMemoryHook
-from .validation import DrawPredictionsHook, FurtherValidationHook, UndefinedScoreHook
+from .watch import DrawPredictionsHook, FurtherValidationHook, NonFiniteLossHook, UndefinedScoreHook

@@ -14,7 +14,7 @@ from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, stateful_config
 
 from dyconv_pose.apis import build_model, train
-from dyconv_pose.apis.resume import find_resume_point, read_resume_point
+from dyconv_pose.apis.checkpoint import find_resume_point, read_resume_point
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
 

@@ -10,8 +10,7 @@ from small_network import CONV_CFG, stir
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d
-from dyconv_pose.deploy.storage import store_weights, stored
+from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d, store_weights, stored
 from dyconv_pose.layers import DyConv2d, dynamic_layers
 
 NETWORKS = {

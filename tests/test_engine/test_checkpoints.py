@@ -10,7 +10,7 @@ from tiny_coco import write_coco
 from tiny_training import NUM_IMAGES, stateful_config
 
 from dyconv_pose.apis import train
-from dyconv_pose.apis.resume import find_resume_point
+from dyconv_pose.apis.checkpoint import find_resume_point
 from dyconv_pose.engine.loops import SafeBackend
 from dyconv_pose.files import write_atomically
 

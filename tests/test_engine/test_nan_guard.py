@@ -16,8 +16,7 @@ from tiny_coco import tiny_config, write_coco
 from torch import nn
 
 from dyconv_pose.engine import CpuAmpOptimWrapper
-from dyconv_pose.engine.nan_guard import REPORT_NAME, all_finite
-from dyconv_pose.engine.validation import explain_undefined
+from dyconv_pose.engine.watch import REPORT_NAME, all_finite, explain_undefined
 from dyconv_pose.layers import DyConv2d, KernelAttention
 
 pytestmark = pytest.mark.filterwarnings('ignore')

@@ -10,8 +10,7 @@ from small_network import stir
 from torch import nn
 
 from dyconv_pose.deploy import to_deploy
-from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d
-from dyconv_pose.deploy.storage import store_weights
+from dyconv_pose.deploy.fold import PURPOSES, DeployedConv2d, store_weights
 from dyconv_pose.engine.attention import AttentionLogHook, set_temperature
 from dyconv_pose.layers import CondConv2d, DyConv2d, aggregate, dynamic_layers
 

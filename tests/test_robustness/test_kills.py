@@ -13,7 +13,7 @@ from tiny_training import NUM_IMAGES, differences, finish, kill_after, last_stat
 
 from dyconv_pose import files
 from dyconv_pose.apis import read_checkpoint
-from dyconv_pose.apis.resume import find_resume_point
+from dyconv_pose.apis.checkpoint import find_resume_point
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,7 +13,7 @@ from results_evaluation import ResultsEvaluation
 from worst_cases import persons_of
 
 from dyconv_pose.apis import test, train
-from dyconv_pose.apis.resume import find_resume_point
+from dyconv_pose.apis.checkpoint import find_resume_point
 
 from .description import Experiment, Run, recipe_of
 from .records import OKS, append_record, find_record, make_record, reused_record
