@@ -1,6 +1,5 @@
 """Inference on everything that a user names, by ``tools/infer.py``."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -13,14 +12,14 @@ from typing import Any
 import cv2
 import numpy as np
 from inference_inputs import Source, expand
+from inference_output import VideoWriter, write_image, write_results
 from run_options import require_display
 
-from dyconv_pose.files import write_atomically
 from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image
 from dyconv_pose.inference.coco import CocoBoxes
-from dyconv_pose.inference.images import draw_heatmaps, draw_poses, write_image
+from dyconv_pose.inference.images import draw_heatmaps, draw_poses
 from dyconv_pose.inference.results import Poses, coco_results, confidences, without_duplicates
-from dyconv_pose.inference.video import CameraReader, Tracker, VideoReader, VideoWriter
+from dyconv_pose.inference.video import CameraReader, Tracker, VideoReader
 
 
 @dataclass
@@ -35,17 +34,6 @@ class RunOptions:
     duplicate_threshold: float = 0.9  # persons more similar than this are one; 1 keeps all
     detect_every: int = 1  # on videos, the detector runs on every n-th frame, and in between persons are tracked
     max_frames: int | None = None  # where a video or camera ends at the latest
-
-
-def write_results(path: Path, rows: list[dict]) -> None:
-    """Writes results whole or not at all, one person to a line; a ValueError where the file cannot be written."""
-    try:
-        write_atomically(path, '[\n' + ',\n'.join(json.dumps(row, ensure_ascii=False) for row in rows) + '\n]\n')
-    except OSError as error:
-        raise ValueError(
-            f'The output folder must be one that can be written into, got "{path.parent}": {error.strerror} (name '
-            'another one by --out-dir).'
-        ) from error
 
 
 class _Quit(Exception):  # noqa: N818

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from inference_output import write_image
 from results_evaluation import ResultsEvaluation
 
-from dyconv_pose.inference.images import read_image, write_image
+from dyconv_pose.inference import read_image
 
 _ANNOTATED, _FOUND, _ERROR = (80, 220, 80), (60, 80, 255), (255, 255, 255)
 _SIDE = 480

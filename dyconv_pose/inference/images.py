@@ -1,4 +1,4 @@
-"""Images as people have them, in any orientation, depth and format, whole or broken: read, drawn on, and written.
+"""Images as people have them, in any orientation, depth and format, whole or broken: read and drawn on.
 
 Pixels are (height, width, 3) uint8, blue first.
 """
@@ -158,16 +158,3 @@ def draw_heatmaps(image: np.ndarray, poses: Poses) -> np.ndarray:
     colors = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     weight = np.minimum(share * 1.5, 0.85)
     return (image * 0.6 * (1 - weight) + colors * weight).astype(np.uint8)
-
-
-def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Writes pixels (height, width, 3) uint8, blue first, and the folder; a ValueError where it cannot be written."""
-    path, size = Path(path), f'{image.shape[1]}x{image.shape[0]}'
-    try:
-        is_done, content = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        if not is_done:
-            raise ValueError(f'The image "{path}" of {size} pixels cannot be encoded.')  # JPEG ends at 65,535 a side
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.tobytes())
-    except (cv2.error, OSError) as error:
-        raise ValueError(f'The image "{path}" of {size} pixels cannot be written: {error}.') from error

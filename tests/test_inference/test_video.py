@@ -9,9 +9,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from inference_output import VideoWriter
 from inference_run import Run, RunOptions
 
-from dyconv_pose.inference.video import VideoReader, VideoWriter
+from dyconv_pose.inference.video import VideoReader
 
 #: Milliseconds of a video with a variable frame rate.
 TIMES = [0, 40, 70, 200, 1000, 1033, 1066]

@@ -14,6 +14,7 @@ import torch
 from dataset_converters.dataset_report import annotation_warnings, detection_warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inference_output import VideoWriter
 from results_evaluation import ResultsEvaluation
 from tiny_coco import NAMES, coco_content
 from worst_cases import persons_of, skeleton_of
@@ -24,7 +25,7 @@ from dyconv_pose.datasets.rules import check_annotations, check_detections
 from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image
-from dyconv_pose.inference.video import VideoReader, VideoWriter
+from dyconv_pose.inference.video import VideoReader
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
