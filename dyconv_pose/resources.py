@@ -37,8 +37,7 @@ def find_weights(name: str) -> Path:
 def find_config(name: str | Path) -> Path:
     """The config of a path or, from any folder, of a name such as ``td-hm_dy-res18_8xb64-210e_coco-256x192``.
 
-    Raises:
-        FileNotFoundError: There is neither such a file nor such a config.
+    A FileNotFoundError is raised where there is neither such a file nor such a config.
     """
     path = Path(name)
     if path.is_file():

@@ -82,12 +82,8 @@ for _module in ('numpy._core.multiarray', 'numpy.core.multiarray'):
 def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     """Reads a file of ``torch.save`` onto the CPU; ``trust`` unpickles it in full, which runs what code it contains.
 
-    Returns:
-        A dictionary with at least ``state_dict``, weights by name; of an MMEngine checkpoint also ``meta``.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is no checkpoint, or needs more than weights-only unpickling.
+    It returns a dictionary with at least ``state_dict``, weights by name; of an MMEngine checkpoint also ``meta``. A
+    FileNotFoundError is raised where there is no file, a ValueError where it is no checkpoint, or needs to be trusted.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -167,8 +163,7 @@ def load_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dic
 def fit_weights(model: nn.Module, checkpoint: dict, path: str | Path) -> None:
     """Loads the weights of a checkpoint, all of them and nothing else; ``path`` is for messages.
 
-    Raises:
-        ValueError: The checkpoint does not fit the network, which is then not changed.
+    A ValueError is raised where it does not fit the network, which is then not changed.
     """
     weights, own = checkpoint['state_dict'], model.state_dict()
     if all(name.startswith('module.') for name in weights):  # saved from within a distributed wrapper
@@ -204,11 +199,8 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
     """Finds the whole checkpoint with the most iterations in a work directory.
 
     ``last_checkpoint``, where MMEngine writes a path, is followed only if nothing is found: a run that was killed may
-    have written a newer checkpoint than it names, and the one that it names may be damaged.
-
-    Raises:
-        FileNotFoundError: There is no checkpoint at all.
-        ValueError: There are some, and none is whole.
+    have written a newer checkpoint than it names, and the one that it names may be damaged. A FileNotFoundError is
+    raised where there is no checkpoint at all, a ValueError where none is whole.
     """
     work_dir, found, wrong = Path(work_dir), [], []
     named = [(re.fullmatch(r'(epoch|iter)_(\d+)', path.stem), path) for path in work_dir.glob('*.pth')]
@@ -236,9 +228,7 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
 def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:
     """Reads a checkpoint, after checking every byte of it that has a checksum, which PyTorch does not.
 
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is damaged, may not be read, or is no checkpoint that a training can go on from.
+    Errors are those of :func:`read_checkpoint`, and a ValueError where a training cannot go on from it.
     """
     path = Path(path)
     if zipfile.is_zipfile(path):

@@ -41,11 +41,8 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
     """Reads a config file, or one that comes with the package by its name, and applies overrides.
 
     These are ``{'model.backbone.widen_factor': 0.5}``, or ``['model.backbone.widen_factor=0.5']`` as on a command line.
-    The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none.
-
-    Raises:
-        FileNotFoundError: The file, or one that it is based on, does not exist.
-        ValueError: The file is no valid config, or an override has no place in it or no effect.
+    The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none. A FileNotFoundError is raised
+    where a file, or one that it is based on, is missing, a ValueError for an override without a place or an effect.
     """
     path = find_config(path)
     try:

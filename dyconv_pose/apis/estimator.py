@@ -71,10 +71,7 @@ def load_model(
     keep_heatmaps: bool = False,
     trust: bool = False,
 ) -> HeatmapModel | MMPoseModel:
-    """Loads a pose network of MMPose with its preprocessing and decoding.
-
-    Arguments and errors as in :func:`dyconv_pose.load_estimator`.
-    """
+    """Loads a pose network of MMPose; arguments and errors as in :func:`dyconv_pose.load_estimator`."""
     config = deepcopy(config) if isinstance(config, Config) else load_config(config)
     if config.model.get('type') != 'TopdownPoseEstimator':
         raise ValueError(f'Inference needs a TopdownPoseEstimator, the config describes a {config.model.get("type")}.')

@@ -26,8 +26,6 @@ from mmpose.registry import DATASETS, METRICS
 from .annotations import AnnotationTable, Finding, findings_of, read_annotations
 from .rules import check_annotations, check_detections, missing_images, size_findings
 
-SPLITS = ('train', 'val', 'test')
-
 #: How many images' sizes the check before a training looks at, spread over the file.
 _SAMPLE = 2000
 
@@ -100,9 +98,7 @@ def datasets_within(dataset: Config) -> list[Config]:
 def parts_to_check(config: Config, splits: Sequence[str]) -> list[Part]:
     """The datasets of the splits, each with the same files, metrics and way of reading once.
 
-    Raises:
-        FileNotFoundError: An annotation file, an image folder or a file of detector boxes is missing.
-        ValueError: Metadata or a metric cannot be used.
+    A FileNotFoundError is raised where a file or folder is missing, a ValueError for unusable metadata or metrics.
     """
     parts = {}
     for part in split_datasets(config, splits):

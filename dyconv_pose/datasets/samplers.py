@@ -78,10 +78,6 @@ class SeededSampler(Sampler):
         """The seed of the order, which all processes share."""
         return getattr(self.sampler, 'seed', 0)
 
-    @seed.setter
-    def seed(self, seed: int) -> None:
-        self.sampler.seed = seed
-
     def set_epoch(self, epoch: int) -> None:
         """Goes to the beginning of an epoch."""
         self.epoch, self.num_skipped = epoch, 0

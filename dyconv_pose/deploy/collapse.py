@@ -33,14 +33,10 @@ class MeanKernel:
 
 @torch.no_grad()
 def mean_kernels(network: nn.Module, batches: Iterable[Tensor]) -> dict[str, MeanKernel]:
-    """Averages the kernels of a network's dynamic layers, by name, over images.
+    """Averages the kernels of a network's dynamic layers, by name, over images, in evaluation mode.
 
-    Args:
-        network: Any network with dynamic layers; it runs in evaluation mode and is left as it is.
-        batches: Its inputs, such as (B, 3, H, W), normalised as in training. Fewer than 100 images raise a warning.
-
-    Raises:
-        ValueError: The network has no dynamic layer, or there are no images.
+    ``batches`` are its inputs, such as (B, 3, H, W), normalised as in training. Fewer than 100 images raise a warning,
+    none at all, or a network without a dynamic layer, a ValueError.
     """
     network, totals, images = copy.deepcopy(network), {}, 0
     network.eval()
@@ -79,16 +75,13 @@ def to_static(
 
     Args:
         network: Any network with dynamic layers; it is left as it is.
-        attention: ``'mean'`` over the batches, or what :func:`mean_kernels` returned.
-        batches: As in :func:`mean_kernels`.
-        layers: Names of the layers to collapse; by default all that the images reached.
+        attention: ``'mean'`` over the ``batches``, or what :func:`mean_kernels` returned.
+        batches: As in :func:`mean_kernels`, as are errors.
+        layers: Names of the layers to collapse; by default all that the images reached. A ValueError is raised where
+            layers that share cells are not collapsed together.
 
     Returns:
         A copy of the network, whose parameters are those of the static network where all layers are collapsed.
-
-    Raises:
-        ValueError: As in :func:`mean_kernels`; or ``attention`` is something else, or layers that share cells are not
-            collapsed together.
     """
     if isinstance(attention, str) and attention != 'mean':
         raise ValueError(f"attention must be 'mean' or what mean_kernels returned, got {attention!r}.")

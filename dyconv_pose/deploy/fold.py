@@ -36,13 +36,9 @@ STORAGES = ('float32', 'float16', 'int8')
 class DeployedConv2d(nn.Module):
     """A dynamic convolution that only runs, in the forms of the trained one: ``scale * source(x) + shift``.
 
-    Attributes:
-        attention: The source's, its temperature folded in.
-        bank: The K kernels, one tensor each (1, C_out, C_in / G * k * k) where they are ``split``, to be mixed as a
-            sum, and else all in one (K, C_out, C_in / G * k * k), to be mixed as a product of matrices.
-        bank_scale: (C_out, 1), by which kernels that are stored as integers are multiplied, or ``None``.
-        bias: (K, C_out) where the source has biases, else ``None``.
-        static_bias: (1, C_out), what is the same for all kernels, or ``None``.
+    ``bank`` are the K kernels, one tensor each (1, C_out, C_in / G * k * k) where they are ``split``, to be mixed as a
+    sum, else all in one (K, ...), to be mixed as a product of matrices; ``bank_scale`` (C_out, 1) multiplies those that
+    are stored as integers. ``bias`` is (K, C_out), ``static_bias`` (1, C_out); where there is none they are ``None``.
     """
 
     extra_repr = DynamicConv2d.extra_repr
@@ -100,12 +96,8 @@ def to_deploy(model: nn.Module, purpose: str = 'torch') -> nn.Module:
     A dynamic layer whose kernels are no mixture of its bank stays as it is, as does what follows it, unless the layer
     takes it in (``DynamicConv2d.folded``); a grouped transposed convolution keeps its normalisation, too.
 
-    Returns:
-        A copy of the model (a backbone, a head or a whole estimator) in evaluation mode, without gradients, that
-        computes the same function; in channels_last where it stays in torch.
-
-    Raises:
-        ValueError: The purpose is not in :data:`PURPOSES`.
+    It returns a copy of the model (a backbone, a head or a whole estimator) in evaluation mode, without gradients; in
+    channels_last where it stays in torch. A ValueError is raised for a purpose that is not in :data:`PURPOSES`.
     """
     if purpose not in PURPOSES:
         raise ValueError(f'purpose must be one of {PURPOSES}, got {purpose!r}.')

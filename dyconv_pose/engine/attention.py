@@ -27,10 +27,7 @@ def temperature_at(progress: float, start: float = 30.0, end: float = 1.0, sched
     """Gives tau at a progress from 0, where it is ``start``, to 1, where it is ``end``; beyond, it stays.
 
     The schedule is ``'constant'`` (``start`` throughout), ``'linear'`` (the paper's), ``'cosine'`` (flat at both ends)
-    or ``'exponential'`` (equal ratios in equal times).
-
-    Raises:
-        ValueError: The schedule is unknown or a temperature is negative.
+    or ``'exponential'`` (equal ratios in equal times); a ValueError is raised for another, or negative temperatures.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f'schedule must be one of {sorted(SCHEDULES)}, got {schedule!r}.')

@@ -138,7 +138,7 @@ class ResumeHook(Hook):
         place, sampler = meta.get(PLACE), loop.dataloader.sampler
         if isinstance(sampler, SeededSampler):
             seed = (place or {}).get('sampler_seed') or meta.get('seed')
-            sampler.seed = sampler.seed if seed is None else seed
+            sampler.sampler.seed = sampler.seed if seed is None else seed
         else:
             warn('The data loader has a batch sampler: the resumed run augments samples differently.')
         if place is None:

@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Pose estimation on images around a network of any runtime; imports neither torch nor MMPose."""
 
 from dyconv_pose.moved import getattr_of
@@ -7,17 +8,5 @@ from .images import read_image
 from .predictor import PoseEstimator, load_estimator
 from .results import Boxes, Image, KeypointSet
 from .topdown import HeatmapModel, TopdownSpec
-
-__all__ = [
-    'Boxes',
-    'HeatmapModel',
-    'Image',
-    'KeypointSet',
-    'PoseEstimator',
-    'TopdownSpec',
-    'load_detector',
-    'load_estimator',
-    'read_image',
-]
 
 __getattr__ = getattr_of(__name__)

@@ -155,12 +155,7 @@ class MMDetDetector:
 
     @classmethod
     def load(cls, name: str, device: str = 'cpu', threshold: float = 0.4, trust: bool = False) -> 'MMDetDetector':
-        """Loads ``mmdet:CONFIG:CHECKPOINT``.
-
-        Raises:
-            ImportError: MMDetection is not installed.
-            ValueError: The name has another form, or the checkpoint would have to be trusted.
-        """
+        """Loads ``mmdet:CONFIG:CHECKPOINT``; an ImportError where MMDetection is not installed, else a ValueError."""
         parts = name.split(':', 2)
         if len(parts) != 3 or not all(parts):
             raise ValueError(f'A detector of MMDetection must be given as mmdet:CONFIG:CHECKPOINT, got "{name}".')

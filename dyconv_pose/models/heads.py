@@ -19,12 +19,11 @@ from .dynamic import DynamicMixin
 class BottleneckHead(DynamicMixin, HeatmapHead):
     """Heatmap head of stages, each bilinear upsampling by two and then MobileNetV2-style bottlenecks (section 5.2).
 
-    It maps features (B, C_in, H/32, W/32) to heatmaps (B, ``out_channels``, H/4, W/4) with the default three stages.
-    The paper states all but the hidden widths, which are reconstructed from its parameters and multiply-adds.
+    It maps features (B, ``in_channels``, H/32, W/32) to heatmaps (B, ``out_channels``, H/4, W/4) with the default three
+    stages. The paper states all but the hidden widths, which are reconstructed from its parameters and multiply-adds.
 
     Args:
-        in_channels: Channels of the backbone's last feature map.
-        out_channels: Number of keypoints.
+        in_channels, out_channels: Of the backbone's last feature map, and the number of keypoints.
         stage_out_channels: Output channels of each stage.
         stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for one without an
             expansion convolution.

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from dyconv_pose.datasets import rules
 from dyconv_pose.datasets.annotations import ABSENT, PRESENT, AnnotationTable, Finding, findings_of, number_rows
-from dyconv_pose.datasets.check import SPLITS, Part, dataset_errors, keypoint_names, parts_to_check
+from dyconv_pose.datasets.check import Part, dataset_errors, keypoint_names, parts_to_check
 from dyconv_pose.files import read_json
 
 from .image_check import decoding_findings
@@ -29,7 +29,7 @@ AREA_RANGES = (('(M)', 32**2, 96**2), ('(L)', 96**2, 1e10))
 
 def check_config(
     config: Config,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] = ('train', 'val', 'test'),
     decode_images: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> list[Finding]:
