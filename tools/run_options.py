@@ -21,10 +21,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def config_with_options(args: argparse.Namespace) -> 'Config':  # noqa: F821  MMEngine's
-    """The config that the command line names, with the common options in it; errors as of ``load_config``."""
-    from dyconv_pose.apis.config import load_config, use_ground_truth_boxes
+    """The config that the command line names, with the common options in it; errors as of ``load_config_with``."""
+    from config_options import load_config_with
 
-    config = load_config(args.config, args.cfg_options)
+    from dyconv_pose.apis.config import use_ground_truth_boxes
+
+    config = load_config_with(args.config, args.cfg_options)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config.launcher = args.launcher
     config.work_dir = args.work_dir or config.work_dir

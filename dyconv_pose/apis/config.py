@@ -3,17 +3,13 @@
 import copy
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
-from inspect import signature
 from itertools import product
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmpose.registry import MODELS
 from torch import nn
 
@@ -21,28 +17,16 @@ from dyconv_pose.datasets.check import split_datasets
 from dyconv_pose.layers import DynamicConv2d
 from dyconv_pose.resources import find_config
 
-#: What is read of a config: by MMEngine's Runner, and within some of its parts.
-_READ = {
-    '': {*signature(Runner).parameters, 'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile'}
-    | {'activation_checkpointing', 'efficient_conv_bn_eval'},
-    'env_cfg.': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
-    'auto_scale_lr.': {'enable', 'base_batch_size'},
-    'optim_wrapper.paramwise_cfg.': {
-        *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult'),
-        *('dcn_offset_lr_mult', 'bypass_duplicate', 'force_default_settings', 'num_layers', 'layer_decay_rate'),
-    },
-}
-
 #: What building from a config raises for a wrong key, an unknown type, or a value out of range.
 BUILD_ERRORS = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
 
 
-def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -> Config:
-    """Reads a config file, or one that comes with the package by its name, and applies overrides.
+def load_config(path: str | Path, options: dict | None = None) -> Config:
+    """Reads a config file, or one that comes with the package by its name.
 
-    These are ``{'model.backbone.widen_factor': 0.5}``, or ``['model.backbone.widen_factor=0.5']`` as on a command line.
-    The ``work_dir`` is ``work_dirs/<name of the file>`` where the config states none. A FileNotFoundError is raised
-    where a file, or one that it is based on, is missing, a ValueError for an override without a place or an effect.
+    It applies ``options`` such as ``{'model.backbone.widen_factor': 0.5}``. The ``work_dir`` is ``work_dirs/<name>``
+    where the config states none. A FileNotFoundError is raised where the file, or one that it is based on, does not
+    exist, a ValueError where it is no valid config, or an option has no place in it.
     """
     path = find_config(path)
     try:
@@ -52,15 +36,8 @@ def load_config(path: str | Path, options: dict | Sequence[str] | None = None) -
         raise FileNotFoundError(f'The config "{path}" is based on a file that does not exist: {missing}.') from error
     except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
-    if not isinstance(options, dict):
-        pairs = [option.partition('=') for option in options or ()]
-        if wrong := [key for key, sign, _ in pairs if not sign]:
-            raise ValueError(f'--cfg-options must be of the form KEY=VALUE, got "{wrong[0]}".')
-        options = {key: DictAction._parse_iterable(value) for key, _, value in pairs}
-    for option in options:
-        _refuse_unread(option, config)
     try:
-        config.merge_from_dict(options)
+        config.merge_from_dict(options or {})
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f'The option cannot be applied to "{path}": {describe(error)}') from error
     if 'model' not in config:
@@ -83,29 +60,6 @@ def _check_old_ways(config: Config, path: Path) -> None:
         config.custom_imports.imports = [new if name == 'dyconv_pose' else name for name in imports]
         message = f'custom_imports of "{path}" names dyconv_pose, which registers nothing since version 0.2: '
         print_log(f'{message}replaced by {new}.', logger='current', level=logging.WARNING)
-
-
-def _refuse_unread(option: str, config: Config) -> None:
-    """Raises a ValueError for an override of something that nothing reads, with the places that it may be meant for."""
-    for parent, known in _READ.items():
-        name = option.removeprefix(parent).partition('.')[0]
-        if not option.startswith(parent) or name in known:
-            continue
-        rest, paths = option.removeprefix(parent + name), [path for path in _paths(config) if path.endswith(f'.{name}')]
-        meant = [path + rest for path in paths if path.partition('.')[0] in _READ['']][:3]
-        meant = meant or [parent + one for one in get_close_matches(name, known, 1)]
-        raise ValueError(
-            f'The option "{option}" has no effect, since nothing reads "{parent}{name}" once the config file is read: '
-            + (f'did you mean {" or ".join(meant)}?' if meant else 'leave it out.')
-        )
-
-
-def _paths(part: object, before: str = '') -> Iterator[str]:
-    """The dotted keys of everything within a config."""
-    pairs = part.items() if isinstance(part, (dict, Config)) else enumerate(part if isinstance(part, list) else [])
-    for key, value in pairs:
-        yield f'{before}{key}'
-        yield from _paths(value, f'{before}{key}.')
 
 
 def use_ground_truth_boxes(config: Config) -> Config:

@@ -1,9 +1,8 @@
 """``--cfg-options`` that nothing reads are refused, with the place where the setting is."""
 
 import pytest
+from config_options import load_config_with
 from tiny_coco import CONFIG
-
-from dyconv_pose.apis import load_config
 
 UNREAD = {
     'optimizer.lr=0.1': ['optimizer', 'optim_wrapper.optimizer.lr'],  # MMPose 0.x's
@@ -22,7 +21,7 @@ UNREAD = {
 @pytest.mark.parametrize('option', UNREAD)
 def test_unread_options(option):
     with pytest.raises(ValueError, match='nothing reads') as caught:
-        load_config(CONFIG, [option])
+        load_config_with(CONFIG, [option])
     for part in UNREAD[option]:
         assert part in str(caught.value)
 
@@ -47,4 +46,4 @@ def test_unread_options(option):
     ],
 )
 def test_options_that_are_read(option):
-    load_config(CONFIG, [option])
+    load_config_with(CONFIG, [option])
