@@ -222,7 +222,10 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
         raise ValueError(
             f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
         )
-    raise FileNotFoundError(f'There must be a checkpoint to resume from, found none at "{work_dir}": train first.')
+    raise FileNotFoundError(
+        f'There must be a checkpoint to resume from, found none at "{work_dir}": train without --resume first, or name '
+        'the checkpoint.'
+    )
 
 
 def read_resume_point(path: str | Path, trust: bool = False) -> ResumePoint:

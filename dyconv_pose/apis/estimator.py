@@ -83,8 +83,6 @@ def load_model(
         test_cfg.flip_test = flip_test
     if keep_heatmaps:
         test_cfg.output_heatmaps = True
-    if config.model.get('backbone', {}).get('init_cfg') is not None:
-        config.model.backbone.init_cfg = None  # the checkpoint has everything: nothing is to be downloaded
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # MMCV tells how its hard sigmoid changed years ago
         model = revert_sync_batchnorm(build_model(config))
