@@ -50,5 +50,5 @@ def find_config(name: str | Path) -> Path:
         if found:
             return found[0]
     raise FileNotFoundError(
-        f'The config must be a file or the name of one in "{configs}", got "{name}": see docs/models.md for the names.'
+        f'The config must be a file or the name of one in "{configs}", got "{name}" (docs/models.md).'
     )

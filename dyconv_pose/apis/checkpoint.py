@@ -106,8 +106,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     if not items or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in items):
         found = list(content)[:5] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
-            f'A checkpoint must hold a dictionary of weights by name, and "{path}" holds {found}: was it written by a '
-            'training?'
+            f'A checkpoint must hold weights by name, and "{path}" holds {found}: was it written by a training?'
         )
     return content if weights is not content else {'state_dict': weights}
 
@@ -219,12 +218,9 @@ def find_resume_point(work_dir: str | Path, trust: bool = False) -> ResumePoint:
     if found:
         return replace(max(found, key=lambda point: point.iteration), passed_over=tuple(wrong))
     if wrong:
-        raise ValueError(
-            f'There must be a whole checkpoint in "{work_dir}" to resume from, and none of {len(wrong)} is: {wrong[0]}'
-        )
+        raise ValueError(f'There must be a whole checkpoint in "{work_dir}", and none of {len(wrong)} is: {wrong[0]}')
     raise FileNotFoundError(
-        f'There must be a checkpoint to resume from, found none at "{work_dir}": train without --resume first, or name '
-        'the checkpoint.'
+        f'There must be a checkpoint to resume from, found none at "{work_dir}": train without --resume, or name one.'
     )
 
 

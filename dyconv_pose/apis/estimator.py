@@ -39,8 +39,7 @@ class MMPoseModel:
             self.prepare(np.zeros((64, 64, 3), dtype=np.uint8), np.array([[0, 0, 64, 64]], dtype=np.float32))
         except KeyError as error:
             raise ValueError(
-                f'A step of the pipeline in test_dataloader needs {error}, and images to infer on have no annotations: '
-                'take it out.'
+                f'A step of the test pipeline needs {error}, and images to infer on have no annotations: take it out.'
             ) from error
 
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[dict], np.ndarray]:
@@ -93,9 +92,7 @@ def load_model(
         model.to(device)
     except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
         what = str(error).splitlines()[0]
-        raise ValueError(
-            f'The device must be one that PyTorch has here, such as "cpu", got "{device}": {what}'
-        ) from error
+        raise ValueError(f'The device must be one that PyTorch has, such as "cpu", got "{device}": {what}') from error
     if torch.device(device).type == 'cpu':
         use_channels_last(model)  # in which PyTorch's convolutions are quicker
     model.eval()

@@ -101,9 +101,7 @@ def to_static(
 def _layers(network: nn.Module) -> dict[str, DynamicConv2d]:
     if layers := dict(dynamic_layers(network)):
         return layers
-    raise ValueError(
-        f'Only dynamic layers can be collapsed, and {type(network).__name__} has none: export it as it is.'
-    )
+    raise ValueError(f'Only dynamic layers can be collapsed, {type(network).__name__} has none: export it as it is.')
 
 
 def _static(layer: DynamicConv2d, mean: MeanKernel) -> nn.Conv2d:

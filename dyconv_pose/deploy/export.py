@@ -53,8 +53,7 @@ def export_onnx(
 ) -> ExportReport:
     """Exports a network, with all that :func:`~dyconv_pose.deploy.load_exported` needs.
 
-    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name. A failed export leaves an older
-    file of that name as it was.
+    The file is compared with torch, at batch sizes 1, 2 and 7, before it gets its name; a failure leaves an older one.
 
     Args:
         model: As :func:`dyconv_pose.apis.estimator.load_model` makes it, on the CPU.

@@ -54,9 +54,7 @@ class CocoBoxes:
         """The boxes of the image of that name; a ValueError where the file does not list it, or with another size."""
         image_id, (width, height) = self.image_id(image.name), image.size_wh
         if image_id is None:
-            raise ValueError(
-                f'The boxes in "{self.path}" must be of the given images, and "{image.name}" is not there.'
-            )
+            raise ValueError(f'The boxes in "{self.path}" must be of the given images, "{image.name}" is not there.')
         stated_width, stated_height = self._sizes_wh.get(image_id, image.size_wh)
         if (stated_width, stated_height) != (width, height):
             raise ValueError(

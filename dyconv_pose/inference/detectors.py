@@ -33,8 +33,7 @@ def load_detector(
 
     Args:
         name: ``'multipose'`` (MoveNet MultiPose, which ships), ``'image'`` (the whole image is one person), a COCO
-            annotation or detection file (.json), a detector as rtmlib and MMDeploy have them (.onnx), or
-            ``'mmdet:CONFIG:CHECKPOINT'``.
+            annotation or detection file (.json), one of rtmlib or MMDeploy (.onnx), or ``'mmdet:CONFIG:CHECKPOINT'``.
         annotations: For COCO detections, the annotations that give the images' ids.
         threshold: Boxes that score less are left out; ``None`` is the detector's own default.
         device: Where a detector of MMDetection runs.

@@ -35,8 +35,7 @@ class VideoReader:
             self._frame = next(self._frames)
         except (av.error.FFmpegError, AttributeError, OSError, StopIteration, ValueError) as error:
             raise ValueError(
-                f'The video "{path}" is empty, damaged, cut short before its index, without images, or of an unknown '
-                'format.'
+                f'The video "{path}" is empty, damaged, cut short before its index, or without images.'
             ) from error
         self._format = container.format.name.partition(',')[0]
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)  # frames per second on average

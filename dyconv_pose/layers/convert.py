@@ -52,8 +52,7 @@ def make_dynamic(
     Args:
         network: The network, changed in place.
         layer: A class, the name by which MMEngine's registry has it, or a ``conv_cfg`` with its ``type`` and arguments.
-        include: Shell-style patterns over layer names, such as ``'layer3.*'``, of what is converted, the first
-            convolution too.
+        include: Shell-style patterns over the names of what is converted, the first too, such as ``'layer3.*'``.
         exclude: Patterns that win over ``include``.
         kinds: Which of :data:`KINDS` may be converted.
         warm_start: Whether every new layer computes what its static one did.

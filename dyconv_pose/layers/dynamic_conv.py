@@ -79,8 +79,7 @@ def aggregate(attention: Tensor, bank: Tensor) -> Tensor:
 def convolve_per_sample(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Convolves sample b of x with kernel b, and adds bias b.
 
-    Of x (B, C_in, H, W), ``weight`` (B, C_out, C_in / G, k, k) and ``bias`` (B, C_out), or ``None``, it makes
-    (B, C_out, H_out, W_out).
+    Maps x (B, C_in, H, W), weight (B, C_out, C_in / G, k, k) and bias (B, C_out) or None to (B, C_out, H_out, W_out).
     """
     form, g = forms.choose_form(x, geometry, is_mixture=False), geometry
     if form in ('single', 'product'):

@@ -1,8 +1,7 @@
 """The geometry of a convolution, padding by hand, and the forms of per-sample convolution with the rule that picks one.
 
 Forms are equivalent functions of different speed; those here are of PyTorch's own operators. The rule is what the
-tables of ``benchmarks/layer_cost.py`` say. TensorFlow's ``'SAME'`` pads an even image at stride 2 on its right and
-lower edge alone.
+tables of ``benchmarks/layer_cost.py`` say. TensorFlow's ``'SAME'`` pads an even image at stride 2 right and below only.
 
 Shape letters: B batch, K kernels, C_in and C_out channels, G groups, H and W height and width, k kernel size;
 P positions H_out * W_out, N elements C_in / G * k * k of an output channel's kernel.

@@ -57,8 +57,7 @@ class KernelWarehouse2d(DynamicConv2d):
     """A layer of KernelWarehouse, a drop-in for :class:`torch.nn.Conv2d` in a network that is converted whole.
 
     A warm start is exact for a budget of at least 1, and sets tau to 1; as tau falls, the kernel stays what it is until
-    training changes z. With fewer cells than pieces it is refused. No normalisation is folded: layers share their cells
-    and cannot scale their own.
+    training changes z. With fewer cells than pieces it is refused. No normalisation is folded: cells are shared.
 
     Args:
         budget: b, a whole number or one over a whole number.
@@ -112,7 +111,7 @@ class KernelWarehouse2d(DynamicConv2d):
         """Raises ValueError for a temperature that is no share."""
         if not 0 <= temperature <= 1:
             raise ValueError(
-                f'temperature must be within 0 and 1, got {temperature}: anneal it by TemperatureHook(start=1, end=0).'
+                f'temperature must be within 0 and 1, got {temperature}: set TemperatureHook(start=1, end=0).'
             )
 
     @classmethod

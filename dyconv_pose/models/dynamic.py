@@ -59,8 +59,7 @@ class DynamicMixin:
     """Gives a network of MMPose the arguments ``conv_cfg``, ``dynamic_convs`` and ``dynamic_kinds``, all by name.
 
     ``conv_cfg`` is the layer that takes the place of its convolutions, ``None`` the static network itself;
-    ``dynamic_convs``, patterns over layer names, and ``dynamic_kinds``, as in ``make_dynamic``, narrow the class's
-    rule.
+    ``dynamic_convs``, patterns over layer names, and ``dynamic_kinds``, as in ``make_dynamic``, narrow the rule.
     """
 
     default_conv_cfg: ClassVar[dict | None] = None

@@ -25,8 +25,7 @@ class BottleneckHead(DynamicMixin, HeatmapHead):
     Args:
         in_channels, out_channels: Of the backbone's last feature map, and the number of keypoints.
         stage_out_channels: Output channels of each stage.
-        stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for one without an
-            expansion convolution.
+        stage_hidden_channels: For each stage, the hidden channels of each of its blocks; ``None`` for no expansion.
         kernel_size: Size of the depthwise kernels.
         conv_cfg: The dynamic layer; ``None`` for static blocks.
         **kwargs: ``loss``, ``decoder``, ``final_layer`` and ``init_cfg`` of ``HeatmapHead``.
@@ -86,8 +85,7 @@ class SeparableFPN(BaseModule):
 
     Args:
         in_channels: Channels of the feature maps, finest first; each has half the height and width of the one before.
-        channels: To how many channels each level but the coarsest is projected, by a 1x1 convolution; the coarsest is
-            projected to the last of them.
+        channels: Of each level but the coarsest after a 1x1 convolution; the coarsest gets as many as the last of them.
         out_channels: Channels of the output, at the finest level's size.
         conv_cfg: The dynamic layer that takes the place of what ``dynamic_convs`` match; ``None`` for none.
     """
