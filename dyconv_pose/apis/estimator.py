@@ -39,7 +39,7 @@ class MMPoseModel:
             self.prepare(np.zeros((64, 64, 3), dtype=np.uint8), np.array([[0, 0, 64, 64]], dtype=np.float32))
         except KeyError as error:
             raise ValueError(
-                f'A step of the test pipeline needs {error}, and images to infer on have no annotations: take it out.'
+                f'A step of test_dataloader needs {error}, and images to infer on have no annotations: take it out.'
             ) from error
 
     def prepare(self, pixels: np.ndarray, boxes_xyxy: np.ndarray) -> tuple[list[dict], np.ndarray]:
