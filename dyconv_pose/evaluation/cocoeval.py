@@ -72,7 +72,7 @@ class COCOeval(cocoeval.COCOeval):
         use_area: bool = True,
     ) -> None:
         if iouType not in ('keypoints', 'bbox', 'segm'):
-            raise ValueError(f"iouType must be 'keypoints', 'bbox' or 'segm', got {iouType!r}: install xtcocotools.")
+            raise ValueError(f"iouType must be 'keypoints', 'bbox' or 'segm', not {iouType!r}: install xtcocotools.")
         super().__init__(cocoGt, cocoDt, iouType)
         if sigmas is not None:
             self.params.kpt_oks_sigmas = np.asarray(sigmas)

@@ -58,7 +58,8 @@ def as_image(image: object, channel_order: str | None = None) -> np.ndarray:
         raise ValueError(f'An image must be a path, a NumPy array or a PIL image, got {type(image).__name__}.')
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size or image.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(
-            f'An image array must be uint8, (height, width, 3) or (height, width), got {image.dtype} {image.shape}.'
+            f'An image array must be uint8 of shape (height, width, 3) or (height, width), got {image.dtype} of shape '
+            f'{image.shape}.'
         )
     if image.ndim == 2 or image.shape[2] == 1:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)

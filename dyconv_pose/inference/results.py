@@ -56,7 +56,8 @@ class Boxes:
         array = array if array.size else array.reshape(0, 4)
         if array.ndim != 2 or array.shape[1] not in (4, 5):
             raise ValueError(
-                f'Boxes must be (N, 4), left, top, right, bottom in pixels, or (N, 5) with a score, got {array.shape}.'
+                f'Boxes must have shape (N, 4), as left, top, right, bottom in pixels, or (N, 5) with a score, '
+                f'got shape {array.shape}.'
             )
         scores = array[:, 4] if array.shape[1] == 5 else np.ones(len(array), dtype=np.float32)
         return cls(np.ascontiguousarray(array[:, :4]), scores.copy())

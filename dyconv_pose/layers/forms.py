@@ -86,8 +86,9 @@ class Conv2dSame(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, C_in, H, W) to (B, C_out, ceil(H / stride), ceil(W / stride))."""
-        x, g = padded(self, x)
-        return F.conv2d(x, self.weight, self.bias, g.stride, g.padding, g.dilation, g.groups)
+        mode = 'constant' if self.padding_mode == 'zeros' else self.padding_mode
+        x = pad_same(x, self.kernel_size, self.stride, self.dilation, mode)  # also of another class: see make_dynamic
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def is_single(x: Tensor) -> bool:
