@@ -1,5 +1,6 @@
 """Fixtures that more than one test module needs."""
 
+import gc
 import json
 import runpy
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
+from yapf.yapflib import yapf_api
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
@@ -16,6 +17,9 @@ with warnings.catch_warnings():
 
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+
+# MMEngine formats a config's text for every log and checkpoint, which takes more time than a tiny training does.
+yapf_api.FormatCode = lambda text, **style: (text, True)
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +29,13 @@ def _quiet_and_seeded():
     MMLogger.get_current_instance().setLevel('ERROR')
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the tests run in several processes
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _old_objects_are_kept():
+    """Spares the garbage collector the objects of all imports, which MMEngine has it search for each dataset."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
@@ -49,13 +60,7 @@ def record(request):
 
 
 @pytest.fixture
-def unprinted_config(monkeypatch):
-    """Keeps MMEngine from formatting configs for the log, which takes more time than a tiny training."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))
-
-
-@pytest.fixture
-def run_tool(tmp_path, monkeypatch, capfd, unprinted_config):
+def run_tool(tmp_path, monkeypatch, capfd):
     """Runs a tool as the command line would, but in this process; returns its exit status and all its output."""
     monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.5)  # a worker's end is waited for
     monkeypatch.chdir(tmp_path)

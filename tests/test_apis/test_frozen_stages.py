@@ -9,7 +9,7 @@ from small_network import small_config
 from tiny_coco import ROOT, tiny_config, write_coco, write_config
 from tiny_training import finish
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 def head_of(stages):
@@ -23,7 +23,7 @@ CASES = {
         'model.backbone': dict(_delete_=True, type='DyMobileNetV2', widen_factor=0.25, frozen_stages=2),
         'model.head.in_channels': 1280,
     },
-    'frozen residual stages': {'model.backbone.frozen_stages': 2},
+    'frozen residual stages': {'model.backbone.frozen_stages': 2, 'model.backbone.dynamic_convs': ['*']},
     'mixed precision': {'optim_wrapper.type': 'CpuAmpOptimWrapper'},
     'unused, said beside the model': UNUSED | {'find_unused_parameters': True},
     'unused, said of the wrapper': UNUSED | {'model_wrapper_cfg': dict(find_unused_parameters=True)},

@@ -8,7 +8,7 @@ from torch import nn
 
 from dyconv_pose.apis import build_model, train
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 PLACES = {
     'load_from': dict(load_from='{}'),

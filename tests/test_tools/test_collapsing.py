@@ -14,7 +14,7 @@ from dyconv_pose.deploy.collapse import MeanKernel
 from dyconv_pose.layers import dynamic_layers
 from dyconv_pose.layers.convert import kind_of
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 @pytest.fixture(scope='module')
