@@ -45,10 +45,11 @@ def test_is_its_static_twin_and_a_few_lines(width, operator):
 
 @pytest.mark.parametrize('operator', OPERATORS)
 def test_trains_and_its_checkpoint_is_read(operator, tmp_path):
+    """Of a narrow network with few dynamic layers."""
     base = COCO / f'family/td-hm_dy-mobilenetv2-x0.5-bneck-{operator}_{TAIL}'
     options = dict(
         model=dict(
-            backbone=dict(widen_factor=0.25),
+            backbone=dict(widen_factor=0.25, dynamic_convs=['layer6.*', 'layer7.*']),
             head=dict(stage_out_channels=(16, 16, 16), stage_hidden_channels=((None,), (32,), (32,))),
         ),
         train_cfg=dict(max_epochs=1, val_interval=1),
