@@ -117,8 +117,7 @@ def data_options(folder):
 @cache
 def base_config():
     """The config with a small network, whose heatmaps are as large as those of the config's."""
-    config = small_config(load_config(CONFIG))
-    config.model.head.update(stage_out_channels=(8, 8, 8), stage_hidden_channels=((None,),) * 3)
+    config = small_config(load_config(CONFIG), channels=(8, 8, 8))
     for part in (config.model.backbone, config.model.head):
         part.conv_cfg = dict(CONV_CFG, temperature=30)
     return config

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 import torch
+import torch._dynamo  # which optimisers import, so that each copy of this process finds it
 import torch.nn.functional as F
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
