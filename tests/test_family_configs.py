@@ -58,7 +58,7 @@ def test_trains_and_its_checkpoint_is_read(operator, tmp_path):
         work_dir=str(tmp_path / 'run'),
         log_level='ERROR',
     )
-    path = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco'), base=base, **options)
+    path = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco', 1), base=base, **options)
     trained = train(use_ground_truth_boxes(load_config(path))).model
     layers = dict(dynamic_layers(trained))
     assert {type(layer).__name__ for layer in layers.values()} == {OPERATORS[operator]}

@@ -64,6 +64,16 @@ EMPTY = {
 }
 
 
+each_network = pytest.mark.parametrize(
+    'estimator',
+    # a collapsed network is made of the other of its name, and finds the marked persons above
+    [pytest.param(name, marks=[pytest.mark.slow] * name.endswith('-collapsed')) for name in shipped()],
+    indirect=True,
+    scope='module',
+)
+
+
+@each_network
 @pytest.mark.parametrize('name', EMPTY)
 def test_nobody_is_found_where_nobody_is(estimator, name, request):
     if (request.node.callspec.params['estimator'], name) == ('x1.0', '000000252219.jpg'):
@@ -73,6 +83,7 @@ def test_nobody_is_found_where_nobody_is(estimator, name, request):
     assert len(estimator.predict(part, channel_order='bgr')) == 0
 
 
+@each_network
 @pytest.mark.parametrize('cells', [1, 4, 40])
 def test_nobody_is_found_in_noise(estimator, cells):
     noise = np.random.default_rng(0).integers(0, 256, (3 * cells, 4 * cells, 3), np.uint8)
