@@ -31,10 +31,10 @@ web: $(INSTALLED) ## Make the page that runs in a browser, in outputs/web, and s
 	@$(BIN)/python tools/make_demo_page.py outputs/web --serve $(PORT) $(if $(RUNTIME),--runtime $(RUNTIME))
 
 test: $(INSTALLED) ## Run the quick tests
-	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 test-all: $(INSTALLED) ## Run all tests, the slow ones too
-	@$(BIN)/python -m pytest -n $(JOBS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(INSTALLED) ## Check style and formatting
 	@$(BIN)/ruff check .

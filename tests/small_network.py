@@ -12,11 +12,20 @@ CONFIG = (
 CONV_CFG = dict(type='DyConv2d', num_kernels=3, reduction=4, temperature=2.0)
 
 
-def small_config(config):
-    """Makes the network of a config small: dense, pointwise and depthwise dynamic layers, static ones, upsampling."""
-    config.model.backbone = dict(type='DyResNet', depth=10, stem_channels=8, base_channels=8, conv_cfg=CONV_CFG)
+def small_config(config, channels=(16,)):
+    """Makes the network of a config small: dense, pointwise and depthwise dynamic layers, static ones, upsampling.
+
+    Dynamic layers are few, since exporting takes its time by the layer. Each entry of ``channels`` is a stage of the
+    head, which doubles the resolution; three give heatmaps at a quarter of the input's, as the configs' targets have.
+    """
+    config.model.backbone = dict(
+        type='DyResNet', depth=10, stem_channels=8, base_channels=8, conv_cfg=CONV_CFG, dynamic_convs=['layer4.*']
+    )
     config.model.head.update(
-        in_channels=64, stage_out_channels=(16,), stage_hidden_channels=((None,),), conv_cfg=CONV_CFG
+        in_channels=64,
+        stage_out_channels=channels,
+        stage_hidden_channels=((None,),) * len(channels),
+        conv_cfg=CONV_CFG,
     )
     return config
 

@@ -17,13 +17,16 @@ STEM, TAIL = 'td-hm_dy-mobilenetv2-x0.5-bneck', '_8xb64-210e_coco-256x192'
 ABLATIONS = {path.stem.removeprefix(STEM + '-').removesuffix(TAIL): path for path in (COCO / 'ablations').glob('*.py')}
 
 
+read = cache(Config.fromfile)
+
+
 @cache
 def base_model() -> nn.Module:
-    return MODELS.build(Config.fromfile(COCO / f'{STEM}{TAIL}.py').model)
+    return MODELS.build(read(COCO / f'{STEM}{TAIL}.py').model)
 
 
 def model_of(name: str) -> nn.Module:
-    return MODELS.build(Config.fromfile(ABLATIONS[name]).model)
+    return MODELS.build(read(ABLATIONS[name]).model)
 
 
 def test_all_of_them_are_there():
@@ -38,7 +41,7 @@ def test_differs_from_its_base_in_one_thing(name):
     path = ABLATIONS[name]
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith('#')]
     assert len(lines) <= 5
-    config, base = Config.fromfile(path).to_dict(), Config.fromfile(COCO / f'{STEM}{TAIL}.py').to_dict()
+    config, base = (read(each).to_dict() for each in (path, COCO / f'{STEM}{TAIL}.py'))
     assert {key for key in base if config[key] != base[key]} <= {'model', 'default_hooks'}
     assert config.keys() == base.keys()
 
@@ -63,7 +66,7 @@ def test_temperature(tau):
 
 
 def test_annealing():
-    hook = HOOKS.build(Config.fromfile(ABLATIONS['tau30to1']).default_hooks.temperature)
+    hook = HOOKS.build(read(ABLATIONS['tau30to1']).default_hooks.temperature)
     assert (*hook.curve, hook.duration, hook.by_epoch) == (30, 1, 'linear', 10, True)
 
 

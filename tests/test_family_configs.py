@@ -1,5 +1,7 @@
 """The configs of the family: the static twin and a few lines; each trains, and exports."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -24,11 +26,14 @@ OPERATORS = {
 }
 
 
+read = cache(Config.fromfile)
+
+
 @pytest.mark.parametrize('operator', OPERATORS)
 @pytest.mark.parametrize('width', ['mobilenetv2-x0.5', 'mobilenetv2'])
 def test_is_its_static_twin_and_a_few_lines(width, operator):
     path, base = COCO / f'family/td-hm_dy-{width}-bneck-{operator}_{TAIL}', COCO / f'td-hm_{width}-bneck_{TAIL}'
-    config, twin = Config.fromfile(path).to_dict(), Config.fromfile(base).to_dict()
+    config, twin = read(path).to_dict(), read(base).to_dict()
     assert {key for key in twin if config[key] != twin[key]} <= {'model', 'default_hooks'}
     assert config['model']['backbone'].pop('conv_cfg') == config['model']['head'].pop('conv_cfg') == config['conv_cfg']
     twin['model']['backbone']['type'] = 'DyMobileNetV2'
@@ -39,11 +44,12 @@ def test_is_its_static_twin_and_a_few_lines(width, operator):
 
 
 @pytest.mark.parametrize('operator', OPERATORS)
-def test_trains_and_its_checkpoint_is_read(operator, tmp_path, unprinted_config):
+def test_trains_and_its_checkpoint_is_read(operator, tmp_path):
+    """Of a narrow network with few dynamic layers."""
     base = COCO / f'family/td-hm_dy-mobilenetv2-x0.5-bneck-{operator}_{TAIL}'
     options = dict(
         model=dict(
-            backbone=dict(widen_factor=0.25),
+            backbone=dict(widen_factor=0.25, dynamic_convs=['layer6.*', 'layer7.*']),
             head=dict(stage_out_channels=(16, 16, 16), stage_hidden_channels=((None,), (32,), (32,))),
         ),
         train_cfg=dict(max_epochs=1, val_interval=1),
@@ -52,7 +58,7 @@ def test_trains_and_its_checkpoint_is_read(operator, tmp_path, unprinted_config)
         work_dir=str(tmp_path / 'run'),
         log_level='ERROR',
     )
-    path = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco'), base=base, **options)
+    path = write_config(tmp_path / 'config.py', write_coco(tmp_path / 'coco', 1), base=base, **options)
     trained = train(use_ground_truth_boxes(load_config(path))).model
     layers = dict(dynamic_layers(trained))
     assert {type(layer).__name__ for layer in layers.values()} == {OPERATORS[operator]}
@@ -72,7 +78,6 @@ def test_exports_with_a_free_batch_size(operator, tmp_path):
     config = load_config(COCO / f'family/td-hm_dy-mobilenetv2-x0.5-bneck-{operator}_{TAIL}')
     small = small_config(load_config(CONFIG))
     small.model.backbone.conv_cfg = small.model.head.conv_cfg = config.conv_cfg
-    small.model.backbone.dynamic_convs = ['layer4.*']
     model = load_model(small, None)
     enliven(model.network.module)
     set_temperature(model.network.module, 0.5)

@@ -1,10 +1,13 @@
 """A data set of noise in COCO's layout, and a config that trains on it in seconds: for tests of what surrounds it."""
 
 import json
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from small_network import CONV_CFG, small_config
 
 from dyconv_pose.apis import load_config
 
@@ -111,9 +114,18 @@ def data_options(folder):
     )
 
 
+@cache
+def base_config():
+    """The config with a small network, whose heatmaps are as large as those of the config's."""
+    config = small_config(load_config(CONFIG), channels=(8, 8, 8))
+    for part in (config.model.backbone, config.model.head):
+        part.conv_cfg = dict(CONV_CFG, temperature=30)
+    return config
+
+
 def tiny_config(folder, work_dir, epochs=1, **options):
     """The config on the folder's data."""
-    config = load_config(CONFIG)
+    config = deepcopy(base_config())
     pipeline = config.train_dataloader.dataset.pipeline
     config.merge_from_dict(data_options(folder))
     config.train_dataloader.dataset.pipeline = pipeline
@@ -125,8 +137,12 @@ def tiny_config(folder, work_dir, epochs=1, **options):
     return config
 
 
-def write_config(path, folder, base=CONFIG, **options):
-    """Writes a config file that trains on the folder's data; returns its path."""
+def write_config(path, folder, base=None, **options):
+    """Writes a config file that trains on the folder's data, by default the small network; returns its path."""
+    if base is None:
+        model = base_config().model
+        parts = {name: dict(_delete_=True, **model[name].to_dict()) for name in ('backbone', 'head')}
+        base, options = CONFIG, dict(model=parts) | options
     lines = [f'_base_ = [{str(base)!r}]']
     lines += [f'{name} = {value!r}' for name, value in (data_options(folder) | options).items()]
     lines += ["train_dataloader['dataset']['pipeline'] = _base_.train_pipeline"]

@@ -7,10 +7,10 @@ import traceback
 from pathlib import Path
 
 import torch
+import torch._dynamo  # which optimisers import, so that each copy of this process finds it
 import torch.nn.functional as F
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from small_network import small_config
 from tiny_coco import tiny_config
 
 from dyconv_pose.apis import read_checkpoint, train
@@ -48,8 +48,7 @@ def stateful_config(data, work_dir, mode='epochs', ballast=True, **loader):
         ballast: Whether checkpoints are large.
         **loader: Settings of the training data loader.
     """
-    config = small_config(tiny_config(data, work_dir, epochs=EPOCHS))
-    config.model.head.update(stage_out_channels=(8, 8, 8), stage_hidden_channels=((None,),) * 3)
+    config = tiny_config(data, work_dir, epochs=EPOCHS)
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.train_cfg.val_interval = 2
     config.randomness = dict(seed=0, deterministic=True)

@@ -44,10 +44,12 @@ def small_options(sample_set) -> dict:
 
 @pytest.fixture
 def small_config(small_options, tmp_path):
-    """The small network on the sample set, its work directory under ``tmp_path``."""
+    """A small network on the sample set, its work directory under ``tmp_path``."""
+    import small_network
+
     from dyconv_pose.apis import load_config
 
-    config = load_config(CONFIG, small_options)
+    config = small_network.small_config(load_config(CONFIG, small_options), channels=(8, 8, 8))
     config.work_dir = str(tmp_path / 'work')
     return config
 

@@ -5,25 +5,21 @@ import subprocess
 import sys
 
 import pytest
-from small_network import small_config
 from tiny_coco import ROOT, tiny_config, write_coco, write_config
 from tiny_training import finish
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
-def head_of(stages):
-    return dict(stage_out_channels=(8,) * stages, stage_hidden_channels=((None,),) * stages)
-
-
+HEAD = dict(in_channels=32, stage_out_channels=(8, 8), stage_hidden_channels=((None,), (None,)))
 #: The last stage is computed for nothing.
-UNUSED = {'model.backbone.out_indices': (2,), 'model.head': dict(in_channels=32, **head_of(2))}
+UNUSED = {'model.backbone.out_indices': (2,), 'model.head': HEAD}
 CASES = {
     'frozen from the first step on': {
         'model.backbone': dict(_delete_=True, type='DyMobileNetV2', widen_factor=0.25, frozen_stages=2),
         'model.head.in_channels': 1280,
     },
-    'frozen residual stages': {'model.backbone.frozen_stages': 2},
+    'frozen residual stages': {'model.backbone.frozen_stages': 2, 'model.backbone.dynamic_convs': ['*']},
     'mixed precision': {'optim_wrapper.type': 'CpuAmpOptimWrapper'},
     'unused, said beside the model': UNUSED | {'find_unused_parameters': True},
     'unused, said of the wrapper': UNUSED | {'model_wrapper_cfg': dict(find_unused_parameters=True)},
@@ -44,8 +40,7 @@ def one_of_a_job(monkeypatch):
 @pytest.mark.parametrize('case', CASES)
 def test_training_goes_on_past_the_first_step(one_of_a_job, tmp_path, case):
     data = write_coco(tmp_path / 'coco', 4)
-    config = small_config(tiny_config(data, tmp_path / 'work'))
-    config.model.head.update(head_of(3))
+    config = tiny_config(data, tmp_path / 'work')
     options = dict(CASES[case])
     if 'model.backbone' in options:
         config.model.backbone = {k: v for k, v in options.pop('model.backbone').items() if k != '_delete_'}

@@ -40,7 +40,7 @@ OPTIONS = {
     'value out of range': ('model.backbone.conv_cfg.num_kernels=0', ['num_kernels must be at least 1']),
     'rule that matches nothing': (
         'model.backbone.dynamic_convs=[layer99.*]',
-        ['must match at least one convolution of DyMobileNetV3', 'layer99.*', 'its convolutions are named'],
+        ['must match at least one convolution of DyResNet', 'layer99.*', 'its convolutions are named'],
     ),
     'place that is not there': ('model.backbone.type.deeper.still=1', ['option cannot be applied']),
     'missing data folder': ('train_dataloader.dataset.data_root=nowhere/', ['nowhere/annotations', 'docs/data.md']),
@@ -199,7 +199,7 @@ def test_checkpoint_with_another_number_of_kernels(run_tool, data, tmp_path, cas
         status, output = run_tool('test.py', config, path, '--gt-boxes')
     else:
         status, output = run_tool('train.py', config, '--work-dir', 'work', '--cfg-options', *options)
-    parts = ['static twin'] if case == 'WarmStart' else ['K=4', 'K=2', 'num_kernels=2']
+    parts = ['static twin'] if case == 'WarmStart' else ['K=3', 'K=2', 'num_kernels=2']
     assert_one_sentence(status, output, *parts)
 
 

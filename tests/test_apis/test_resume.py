@@ -16,7 +16,7 @@ from tiny_training import NUM_IMAGES, stateful_config
 from dyconv_pose.apis import build_model, train
 from dyconv_pose.apis.checkpoint import find_resume_point, read_resume_point
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 @pytest.fixture(scope='module')

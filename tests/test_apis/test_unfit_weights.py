@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from small_network import small_config
 from tiny_coco import tiny_config, write_coco
 from torch import nn
 
 from dyconv_pose.apis import build_model, train
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 PLACES = {
     'load_from': dict(load_from='{}'),
@@ -23,8 +22,7 @@ def data(tmp_path_factory):
 
 
 def config_of(data, folder, options, path):
-    config = small_config(tiny_config(data, folder / 'work'))
-    config.model.head.update(stage_out_channels=(8, 8, 8), stage_hidden_channels=((None,),) * 3)
+    config = tiny_config(data, folder / 'work')
     config.merge_from_dict(
         {
             key: {name: str(part).format(path) for name, part in value.items()}
@@ -48,7 +46,7 @@ def test_weights_of_which_none_fits(data, tmp_path, place, key):
 
 def test_weights_of_which_some_fit_are_taken(data, tmp_path):
     config = config_of(data, tmp_path, PLACES['load_from'], tmp_path / 'part.pth')
-    static = small_config(tiny_config(data, tmp_path / 'work')).model.backbone | dict(conv_cfg=None)
+    static = tiny_config(data, tmp_path / 'work').model.backbone | dict(conv_cfg=None)
     config.model.backbone, dynamic = static, config.model.backbone
     backbone = build_model(config).backbone
     for parameter in backbone.parameters():

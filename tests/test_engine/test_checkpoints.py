@@ -14,7 +14,7 @@ from dyconv_pose.apis.checkpoint import find_resume_point
 from dyconv_pose.engine.loops import SafeBackend
 from dyconv_pose.files import write_atomically
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 @pytest.fixture

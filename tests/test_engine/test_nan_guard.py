@@ -6,7 +6,6 @@ import json
 import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS
@@ -37,12 +36,6 @@ class LastGoodWeights(Hook):
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     return write_coco(tmp_path_factory.mktemp('data') / 'coco')
-
-
-@pytest.fixture(autouse=True)
-def _config_is_not_printed(monkeypatch):
-    """Formatting the config takes more time than training."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))
 
 
 def make_runner(data, work_dir, watch=True, factor=None, **optim_wrapper):

@@ -64,6 +64,16 @@ EMPTY = {
 }
 
 
+each_network = pytest.mark.parametrize(
+    'estimator',
+    # a collapsed network is made of the other of its name, and finds the marked persons above
+    [pytest.param(name, marks=[pytest.mark.slow] * name.endswith('-collapsed')) for name in shipped()],
+    indirect=True,
+    scope='module',
+)
+
+
+@each_network
 @pytest.mark.parametrize('name', EMPTY)
 def test_nobody_is_found_where_nobody_is(estimator, name, request):
     if (request.node.callspec.params['estimator'], name) == ('x1.0', '000000252219.jpg'):
@@ -73,6 +83,7 @@ def test_nobody_is_found_where_nobody_is(estimator, name, request):
     assert len(estimator.predict(part, channel_order='bgr')) == 0
 
 
+@each_network
 @pytest.mark.parametrize('cells', [1, 4, 40])
 def test_nobody_is_found_in_noise(estimator, cells):
     noise = np.random.default_rng(0).integers(0, 256, (3 * cells, 4 * cells, 3), np.uint8)
@@ -80,30 +91,47 @@ def test_nobody_is_found_in_noise(estimator, cells):
     assert len(estimator.predict(image, channel_order='bgr')) == 0
 
 
-def run_anywhere(*arguments, cwd):
-    """``python -m dyconv_pose infer`` where neither torch nor MMPose is installed; from a folder of the user."""
+def run_anywhere(*commands, cwd):
+    """``python -m dyconv_pose infer`` where neither torch nor MMPose is installed; from a folder of the user.
+
+    Returns:
+        For each command, a tuple of arguments, its status, standard output and standard error.
+    """
     program = """
-import sys
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import util
 find = util.find_spec
 hidden = ('torch', 'mmpose', 'mmengine', 'mmcv')
 sys.modules.update(dict.fromkeys(hidden))
 util.find_spec = lambda name, *rest: None if name in hidden else find(name, *rest)
 from dyconv_pose.__main__ import main
-sys.argv = ['dyconv_pose', 'infer', *sys.argv[1:]]
-main()
+done = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ['dyconv_pose', 'infer', *arguments]
+    status, output, errors = 0, io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code or 0
+    done.append((status, output.getvalue(), errors.getvalue()))
+print(json.dumps(done))
 """
-    command = [sys.executable, '-c', program, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True)
+    command = [sys.executable, '-c', program, json.dumps(commands, default=str)]
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_a_photograph_is_all_that_is_needed(tmp_path):
     """From any folder and without torch; results have a place by default, which is named."""
     photograph = PHOTOGRAPHS / '000000234748.jpg'
-    done = run_anywhere(photograph, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert '1 images, 1 persons' in done.stdout and 'outputs/poses/results.json' in done.stdout
-    assert 'replaced' not in done.stdout
+    ((status, output, errors),) = run_anywhere((photograph,), cwd=tmp_path)
+    assert status == 0, errors
+    assert '1 images, 1 persons' in output and 'outputs/poses/results.json' in output
+    assert 'replaced' not in output
     drawn = cv2.imread(str(tmp_path / 'outputs/poses/overlays/000000234748.jpg')).astype(int)
     changed = (np.abs(drawn - cv2.imread(str(photograph))) > 60).any(axis=2)
     left, top, width, height = map(int, MARKED[photograph.name][0]['bbox'])
@@ -111,9 +139,9 @@ def test_a_photograph_is_all_that_is_needed(tmp_path):
     assert inside > 500 and changed.sum() < 1.1 * inside
 
     cv2.imwrite(str(tmp_path / 'fog.png'), cv2.imread(str(PHOTOGRAPHS / '000000165518.jpg'))[:150])
-    done = run_anywhere('fog.png', cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert 'no person was found in fog.png' in done.stdout and 'are replaced' in done.stdout
+    ((status, output, errors),) = run_anywhere(('fog.png',), cwd=tmp_path)
+    assert status == 0, errors
+    assert 'no person was found in fog.png' in output and 'are replaced' in output
     assert json.loads((tmp_path / 'outputs/poses/results.json').read_text()) == []
 
 
@@ -122,7 +150,7 @@ def test_mistakes_are_one_sentence_with_the_remedy(tmp_path):
     (tmp_path / 'outputs').touch()
     photograph = PHOTOGRAPHS / '000000234748.jpg'
     config = 'td-hm_dy-res18_8xb64-210e_coco-256x192'
-    for arguments, message in (
+    mistakes = (
         ((photograph,), 'name another one by --out-dir'),
         ((config, 'a.pth', photograph), 'export the network'),
         ((photograph, '--boxes', 'hog'), 'took the place of "hog"'),
@@ -130,11 +158,12 @@ def test_mistakes_are_one_sentence_with_the_remedy(tmp_path):
         (('none.onnx', photograph, '--model', 'x1.0'), '--model names a network that ships'),
         ((config + '.py',), 'INPUT'),
         (('*.none',), 'a pattern that matches files, got "*.none"'),
-    ):
-        done = run_anywhere(*arguments, cwd=tmp_path)
-        assert done.returncode == 2 and message in done.stderr.strip().splitlines()[-1], (arguments, done.stderr)
-    done = run_anywhere('text.jpg', '--out-dir', 'elsewhere', cwd=tmp_path)
-    assert done.returncode == 1 and 'convert it to JPEG or PNG' in done.stderr
+    )
+    commands = [arguments for arguments, _ in mistakes]
+    *found, unread = run_anywhere(*commands, ('text.jpg', '--out-dir', 'elsewhere'), cwd=tmp_path)
+    for (arguments, message), (status, _, errors) in zip(mistakes, found, strict=True):
+        assert status == 2 and message in errors.strip().splitlines()[-1], (arguments, errors)
+    assert unread[0] == 1 and 'convert it to JPEG or PNG' in unread[2]
 
 
 def test_missing_weights_are_named_with_the_remedy(monkeypatch, tmp_path):

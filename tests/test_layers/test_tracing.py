@@ -67,9 +67,9 @@ def test_a_graph_of_fx_is_right_or_fails(network, features):
 @pytest.mark.parametrize('features', ['contiguous'], indirect=True)
 def test_an_exported_program(network, features):
     expected, shapes = outputs(network, features), ({0: torch.export.Dim('batch')},)
-    program = torch.export.export(network, (features[:2],), dynamic_shapes=shapes)
+    exported = torch.export.export(network, (features[:2],), dynamic_shapes=shapes).module()
     for size in (1, 2, 8):
-        assert_equal(program.module()(features[:size]), expected[:size])
+        assert_equal(exported(features[:size]), expected[:size])
     one = torch.export.export(network, (features[:1],))
     assert_equal(one.module()(features[:1]), expected[:1])
 

@@ -42,13 +42,13 @@ LITEHRNET_EXTRA = dict(
     with_head=True,
 )
 
-#: Networks of MMPose, and patterns for what of each is to stay static.
+#: Networks of MMPose, those of ViPNAS with one block a stage, and patterns for what of each is to stay static.
 NETWORKS = {
     'hrnet': (dict(type='HRNet', extra=HRNET_EXTRA), ['conv1']),
     'litehrnet': (dict(type='LiteHRNet', extra=LITEHRNET_EXTRA), ['stem.conv1.*', '*_weighting.*']),
     'cspnext': (dict(type='CSPNeXt', deepen_factor=0.167, widen_factor=0.375), ['stem.*', '*.attention.*']),
-    'vipnas-mbv3': (dict(type='ViPNAS_MobileNetV3'), ['conv1.*', '*.se.*']),
-    'vipnas-res': (dict(type='ViPNAS_ResNet', depth=50), ['*.attention.*', '*.downsample.*']),
+    'vipnas-mbv3': (dict(type='ViPNAS_MobileNetV3', dep=[None, *[1] * 6]), ['conv1.*', '*.se.*']),
+    'vipnas-res': (dict(type='ViPNAS_ResNet', depth=50, dep=[None, *[1] * 4]), ['*.attention.*', '*.downsample.*']),
     'shufflenetv2': (dict(type='ShuffleNetV2', widen_factor=0.5), ['conv1.*']),
 }
 

@@ -18,7 +18,6 @@ from dyconv_pose.apis.checkpoint import find_resume_point
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings('ignore'),
-    pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are copied by fork, which this system lacks'),
 ]
 

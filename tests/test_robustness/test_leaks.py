@@ -16,7 +16,6 @@ from dyconv_pose.apis import load_config, load_estimator, train
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
-    pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.slow,
     pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='memory is read from /proc, which is not here'),
 ]

@@ -30,7 +30,6 @@ CHECKPOINT = ROOT / f'checkpoints/{NAME}_synthetic-128x96.pth'
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings('ignore'),
-    pytest.mark.usefixtures('unprinted_config'),
     pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are copied by fork, which this system lacks'),
 ]
 

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 from collapsing import _sampled, choose_layers, collapse
-from small_network import small_config, stir
-from tiny_coco import tiny_config, write_coco, write_config
+from small_network import stir
+from tiny_coco import write_coco, write_config
 
 from dyconv_pose.apis import build_model, load_config
 from dyconv_pose.apis.estimator import load_model
@@ -14,7 +14,7 @@ from dyconv_pose.deploy.collapse import MeanKernel
 from dyconv_pose.layers import dynamic_layers
 from dyconv_pose.layers.convert import kind_of
 
-pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('unprinted_config')]
+pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 @pytest.fixture(scope='module')
@@ -22,10 +22,7 @@ def folder(tmp_path_factory):
     """Tiny data, a config of a small dynamic network on them, and a checkpoint."""
     folder = tmp_path_factory.mktemp('collapsing')
     write_coco(folder / 'coco')
-    model = small_config(tiny_config(folder / 'coco', folder / 'work')).model
-    model.head.update(stage_out_channels=(8, 8, 8), stage_hidden_channels=((None,),) * 3)
-    parts = {name: dict(_delete_=True, **model[name].to_dict()) for name in ('backbone', 'head')}
-    write_config(folder / 'config.py', folder / 'coco', model=parts)
+    write_config(folder / 'config.py', folder / 'coco')
     network = stir(build_model(load_config(folder / 'config.py')))
     torch.save(dict(state_dict=network.state_dict(), meta={}), folder / 'checkpoint.pth')
     return folder

@@ -1,8 +1,6 @@
 """MoveNet's converter, on a graph of its architecture with random weights."""
 
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -130,7 +128,7 @@ def test_mistakes(tmp_path, crops, damage, message):
         convert(read_graph(path), crops)
 
 
-def test_the_tool(tmp_path, model_file):
+def test_the_tool(tmp_path, model_file, run_tool):
     """From the command line, with crops cut out by COCO annotations; its checkpoint has the three parts."""
     cv2.imwrite(str(tmp_path / 'image.jpg'), np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8))
     people = [
@@ -141,13 +139,12 @@ def test_the_tool(tmp_path, model_file):
     )
     (tmp_path / 'people.json').write_text(json.dumps(content))
     assert read_crops(tmp_path / 'people.json', tmp_path, 3).shape == (3, 3, 256, 192)
-    command = [sys.executable, 'tools/model_converters/movenet.py', str(model_file), str(tmp_path / 'out.pth')]
-    command += ['--ann-file', str(tmp_path / 'people.json'), '--images', str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    options = [tmp_path / 'out.pth', '--ann-file', tmp_path / 'people.json', '--images', tmp_path]
+    status, output = run_tool('model_converters/movenet.py', model_file, *options)
+    assert (status or 0) == 0, output
     checkpoint = torch.load(tmp_path / 'out.pth', weights_only=True)
     assert {name.split('.')[0] for name in checkpoint['state_dict']} == {'backbone', 'neck', 'head'}
     assert checkpoint['meta']['version'] == 'lightning'
-    done = subprocess.run([*command[:2], 'none.json', *command[3:]], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count('\n')) == (2, 1)
-    assert 'There is no file none.json' in done.stderr
+    status, output = run_tool('model_converters/movenet.py', 'none.json', *options)
+    assert (status, output.count('\n')) == (2, 1)
+    assert 'There is no file none.json' in output

@@ -1,8 +1,5 @@
 """MoveNet MultiPose's converter, on a small graph with its branches."""
 
-import subprocess
-import sys
-
 import cv2
 import numpy as np
 import pytest
@@ -84,14 +81,14 @@ def test_bytes_are_within_half_a_step_of_the_weights(model_file):
     assert (np.abs(kernel * scale - weights) <= 0.501 * scale).all()
 
 
-def test_the_tool_and_mistakes(model_file, tmp_path):
-    command = [sys.executable, 'tools/model_converters/multipose.py', str(model_file), str(tmp_path / 'out.onnx')]
-    done = subprocess.run([*command, '--size', str(SIZE)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_tool_and_mistakes(model_file, tmp_path, run_tool):
+    command = ['model_converters/multipose.py', model_file, tmp_path / 'out.onnx']
+    status, output = run_tool(*command, '--size', SIZE)
+    assert (status or 0) == 0, output
     assert (tmp_path / 'out.onnx').is_file()
-    done = subprocess.run([*command, '--size', '100'], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert 'multiple of 32, got 100' in done.stderr
+    status, output = run_tool(*command, '--size', 100)
+    assert status == 2
+    assert 'multiple of 32, got 100' in output
     file = GraphFile()
     file.conv('stem', ROOT + 'sub_1', (3, 3, 3, 8))
     with pytest.raises(ValueError, match='has no node'):
