@@ -40,6 +40,7 @@ def _quiet_and_seeded():
     from mmengine.registry import init_default_scope
 
     init_default_scope('mmpose')
+    MMLogger._instance_dict.clear()  # a run's logger is named by the second, and would be that of a test before it
     MMLogger.get_current_instance().setLevel('ERROR')
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the tests run in several processes

@@ -127,5 +127,5 @@ def test_variation_and_mistakes():
         to_static(network, 'max')
     with pytest.raises(ValueError, match='there are none'):
         to_static(network)
-    with pytest.raises(ValueError, match='Only dynamic layers can be collapsed, and Sequential has none'):
+    with pytest.raises(ValueError, match='Only dynamic layers can be collapsed, Sequential has none'):
         to_static(static_network(), batches=[x])
