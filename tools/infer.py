@@ -131,10 +131,12 @@ def main() -> int:
         )
         done = Run(estimator, args.out_dir, options, reporter)
         results = done(args.inputs)
-    doubtful = f' and {done.doubtful} doubtful ones, who are not drawn' if done.doubtful else ''
+    found = (done.images, 'image'), (done.persons.total(), 'person')
+    counts = [f'{count} {word}{"s" * (count != 1)}' for count, word in found]
+    doubtful = f' (and {done.doubtful} not drawn, of whom the network is unsure)' if done.doubtful else ''
     replaced = ' (results.json and overlays of an earlier run are replaced)' if done.has_replaced else ''
     overlays = '' if args.no_overlays else f', overlays in {done.folder / "overlays"}'
-    print(f'{done.images} images, {done.persons.total()} persons{doubtful}: {results}{overlays}{replaced}')
+    print(f'{", ".join(counts)}{doubtful}: {results}{overlays}{replaced}')
     if empty := [name for name, persons in done.persons.items() if not persons]:
         print(f'no person was found in {listed(empty)} (see --person-thr, --box-thr)')
     if done.left_out:

@@ -130,7 +130,7 @@ def test_a_photograph_is_all_that_is_needed(tmp_path):
     photograph = PHOTOGRAPHS / '000000234748.jpg'
     ((status, output, errors),) = run_anywhere((photograph,), cwd=tmp_path)
     assert status == 0, errors
-    assert '1 images, 1 persons' in output and 'outputs/poses/results.json' in output
+    assert '1 image, 1 person:' in output and 'outputs/poses/results.json' in output
     assert 'replaced' not in output
     drawn = cv2.imread(str(tmp_path / 'outputs/poses/overlays/000000234748.jpg')).astype(int)
     changed = (np.abs(drawn - cv2.imread(str(photograph))) > 60).any(axis=2)
