@@ -35,7 +35,7 @@ def main() -> None:
             axis.plot([x] * len(row['ap']), row['ap'], '.', color=f'C{number}', alpha=0.5)
             axis.plot(x, mean(row['ap']), 'o', color=f'C{number}')
             axis.annotate(row['name'], (x, mean(row['ap'])), xytext=(6, 4), textcoords='offset points', fontsize=9)
-        axis.set(xlabel=title, xlim=(0, 1.25 * max(places)))
+        axis.set(xlabel=title, xlim=(0, 1.4 * max(places)))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel('AP, %; small dots are seeds')
     figure.savefig(args.out, dpi=110)
