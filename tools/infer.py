@@ -133,7 +133,7 @@ def main() -> int:
         results = done(args.inputs)
     found = (done.images, 'image'), (done.persons.total(), 'person')
     counts = [f'{count} {word}{"s" * (count != 1)}' for count, word in found]
-    doubtful = f' (and {done.doubtful} not drawn, of whom the network is unsure)' if done.doubtful else ''
+    doubtful = f' (and {done.doubtful} too uncertain to draw)' if done.doubtful else ''
     replaced = ' (results.json and overlays of an earlier run are replaced)' if done.has_replaced else ''
     overlays = '' if args.no_overlays else f', overlays in {done.folder / "overlays"}'
     print(f'{", ".join(counts)}{doubtful}: {results}{overlays}{replaced}')

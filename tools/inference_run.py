@@ -55,7 +55,7 @@ class Run:
         self.estimator, self.options, self.progress, self.folder = estimator, options, progress, Path(out_dir)
         self.images = 0  # done images and frames
         self.persons = Counter()  # how many were found in an input, by its name
-        self.doubtful = 0  # persons of whom the network is less sure than estimator.person_threshold
+        self.doubtful = 0  # persons that score less than estimator.person_threshold
         self.left_out = []  # files of folders that are neither images nor videos
         self.failures = []  # a sentence for each input that could not be used, or not whole
         self.has_replaced = False  # whether the folder had results of an earlier run

@@ -149,7 +149,8 @@ def open_session(path: str | Path, backend: str = 'onnxruntime', threads: int | 
 def onnxruntime_session(model: str | bytes, threads: int | None = None) -> 'onnxruntime.InferenceSession':  # noqa: F821
     """A session of ONNX Runtime on the CPU, of a file or its content, whose threads rest between its runs.
 
-    Those of a detector that go on waiting busily take the processors from the network that runs next.
+    Those of a detector that go on waiting busily take the processors from the network that runs next. ``threads`` are
+    by default as many as there are cores; errors are ONNX Runtime's own.
     """
     import onnxruntime
 
