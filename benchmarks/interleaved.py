@@ -32,6 +32,8 @@ def measure(
             for call in range(in_a_row):
                 start = time.perf_counter()
                 function()
+                if torch.cuda.is_initialized():
+                    torch.cuda.synchronize()  # a GPU works on when the call returns
                 if number >= warm_up and (call or in_a_row == 1):
                     times[name].append(1000 * (time.perf_counter() - start))
     return times

@@ -33,6 +33,8 @@ CONFIG = 'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_dy-mobilenetv2-bne
 MKL = 'by_channel, MKL'
 DEFAULT_FORMS = ('rule', 'by_sample', 'by_channel', MKL, 'grouped', 'branches', 'CondConv2d')
 FORMATS = {'channels_last': torch.channels_last, 'contiguous': torch.contiguous_format}
+#: What autocast computes in.
+AMP = {'cpu': torch.bfloat16, 'cuda': torch.float16}
 
 
 def layers_of(config: str, input_size_hw: tuple[int, int]) -> Counter:
@@ -53,11 +55,13 @@ def layers_of(config: str, input_size_hw: tuple[int, int]) -> Counter:
     return found
 
 
-def call(layer: nn.Module, x: torch.Tensor, grad: torch.Tensor | None, form: str | None) -> None:
-    """Runs a layer forward, and backward where there is an output gradient."""
+def call(layer: nn.Module, x: torch.Tensor, grad: torch.Tensor | None, form: str | None, amp: bool = False) -> None:
+    """Runs a layer forward, by autocast if asked for, and backward where there is an output gradient."""
+    autocast = torch.autocast(x.device.type, AMP[x.device.type]) if amp else nullcontext()
     products = patch('dyconv_pose.layers.cpu.products.OWN_CALL', inf) if form == MKL else nullcontext()
     with products, forced_form('by_channel' if form == MKL else form), torch.set_grad_enabled(grad is not None):
-        y = layer(x)
+        with autocast:
+            y = layer(x)
         if grad is not None:
             y.backward(grad)
             layer.zero_grad()
@@ -68,20 +72,21 @@ def time_layer(arguments: tuple, size: tuple[int, int], args: argparse.Namespace
     """Milliseconds of one layer by form, for the forward pass and the training step."""
     torch.manual_seed(0)
     memory_format = FORMATS[args.memory_format]
-    static = nn.Conv2d(*arguments, bias=False).to(memory_format=memory_format)
-    dynamic = DyConv2d(*arguments, bias=False)
+    static = nn.Conv2d(*arguments, bias=False, device=args.device).to(memory_format=memory_format)
+    dynamic = DyConv2d(*arguments, bias=False, device=args.device)
     layers = {'static': (static, None)}
     for form in args.forms:
         if form == 'CondConv2d':
-            layers[form] = (TimmCondConv2d(*arguments), None)
+            layers[form] = (TimmCondConv2d(*arguments).to(args.device), None)
         else:
             layers[form] = (dynamic, None if form == 'rule' else form)
-    x = torch.randn(args.batch, arguments[0], *size).to(memory_format=memory_format)
+    x = torch.randn(args.batch, arguments[0], *size, device=args.device).to(memory_format=memory_format)
     grad = torch.randn_like(static(x)).contiguous(memory_format=memory_format)
+    grad = grad.to(AMP[x.device.type]) if args.amp else grad
     x_train = x.clone().requires_grad_()
     result = {}
     for part, inputs in (('forward', (x, None)), ('step', (x_train, grad))):
-        functions = {name: partial(call, layer, *inputs, form) for name, (layer, form) in layers.items()}
+        functions = {name: partial(call, layer, *inputs, form, args.amp) for name, (layer, form) in layers.items()}
         result[part] = {name: summary(times) for name, times in measure(functions, args.rounds, in_a_row=3).items()}
     return result
 
@@ -95,6 +100,8 @@ def main() -> None:
     parser.add_argument('--memory-format', choices=FORMATS, default='channels_last')
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--device', choices=AMP, default='cpu')
+    parser.add_argument('--amp', action='store_true', help='by autocast: float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', help='JSON file')
     args = parser.parse_args()
@@ -112,7 +119,8 @@ def main() -> None:
                 for key in (kind, 'all'):
                     total = totals.setdefault(f'{part}, {key}', dict.fromkeys(names, 0.0))
                     total[name] += count * times[part][name]['median_ms']
-    table = Table(*['ms', *names], title=f'{args.memory_format}, batch {args.batch}, {args.threads} threads')
+    place = f'{args.threads} threads' if args.device == 'cpu' else args.device
+    table = Table(*['ms', *names], title=f'{args.memory_format}, batch {args.batch}, {place}')
     for row in rows:
         c_in, c_out, kernel, stride, *_, groups = row['arguments']
         for part in ('forward', 'step'):
@@ -124,7 +132,7 @@ def main() -> None:
     Console(width=160).print(table)
     if args.out:
         shown = {key: {name: round(value, 2) for name, value in total.items()} for key, total in totals.items()}
-        settings = {'config': args.config, 'batch': args.batch, 'memory_format': args.memory_format}
+        settings = dict(config=args.config, batch=args.batch, memory_format=args.memory_format, amp=args.amp)
         write({**settings, **environment('timm'), 'totals_ms': shown, 'layers': rows}, args.out)
 
 

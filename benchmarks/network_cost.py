@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from forced_form import forced_form
 from interleaved import environment, measure, settle, summary, write
+from layer_cost import AMP
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.console import Console
@@ -51,30 +52,40 @@ class Variant:
         network: What stands in a config's name, such as ``mobilenetv2-bneck``.
         batch: B.
         size: Height and width of the input.
-        amp: Whether it runs in bfloat16 by autocast.
+        amp: Whether it runs by autocast.
         deployed: Whether inference is that of the network that ``to_deploy`` folds.
         backbone: Whether the network is the backbone alone.
+        device: Where it runs.
     """
 
     def __init__(
-        self, name: str, network: str, batch: int, size: tuple[int, int], amp: bool, deployed: bool, backbone: bool
+        self,
+        name: str,
+        network: str,
+        batch: int,
+        size: tuple[int, int],
+        amp: bool,
+        deployed: bool,
+        backbone: bool,
+        device: str,
     ) -> None:
         dynamic, memory_format, self.form = VARIANTS[name]
         config = Config.fromfile(CONFIG.format(f'dy-{network}' if dynamic else network))
         config.model.backbone.init_cfg = None
         torch.manual_seed(0)
-        self.model = build_model(config).to(memory_format=FORMATS[memory_format])
+        self.model = build_model(config).to(device, memory_format=FORMATS[memory_format])
         if backbone:
             self.model.head = torch.nn.Identity()
-        self.x, self.amp = torch.randn(batch, 3, *size).to(memory_format=FORMATS[memory_format]), amp
-        settle(PoseNetwork(self.model), torch.randn(4, 3, *size))
+        self.x, self.amp = torch.randn(batch, 3, *size).to(device, memory_format=FORMATS[memory_format]), amp
+        settle(PoseNetwork(self.model), torch.randn(4, 3, *size).to(device))
         self.deployed = to_deploy(self.model) if deployed else self.model.eval()
         self.deployed.to(memory_format=FORMATS[memory_format])
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-6)
 
     def heatmaps(self, model: nn.Module) -> torch.Tensor:
         """Runs the network, or its folded copy, once."""
-        autocast = torch.autocast('cpu', torch.bfloat16) if self.amp else nullcontext()
+        kind = self.x.device.type
+        autocast = torch.autocast(kind, AMP[kind]) if self.amp else nullcontext()
         with forced_form(self.form), autocast:
             y = model.head(model.backbone(self.x))
             return y if isinstance(y, torch.Tensor) else y[-1]
@@ -152,13 +163,14 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
     """Figures of all variants of one network, at one batch size and number of threads."""
     torch.set_num_threads(threads)
     variants = {
-        name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed, args.backbone)
+        name: Variant(name, network, batch, tuple(args.input_size), args.amp, args.deployed, args.backbone, args.device)
         for name in args.variants
     }
     result = {
         'network': f'{network}, backbone' if args.backbone else network,
         'batch': batch,
         'threads': threads,
+        'device': args.device,
         'rounds': args.rounds,
         'amp': args.amp,
         'deployed': args.deployed,
@@ -184,7 +196,7 @@ def compare(args: argparse.Namespace, network: str, batch: int, threads: int) ->
 
 def show(result: dict) -> None:
     """Prints the figures of one comparison."""
-    table = Table(title='{network}, batch {batch}, {threads} threads'.format(**result))
+    table = Table(title='{network}, batch {batch}, {threads} threads, {device}'.format(**result))
     parts = [part for part in ('infer', 'step') if part in result]
     for column in ('', *(f'{part}: ms' for part in parts), *(f'{part}: ratio' for part in parts), 'peak MiB'):
         table.add_column(column, justify='left' if not column else 'right')
@@ -207,7 +219,8 @@ def main() -> None:
     parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument('--parts', nargs='+', choices=['infer', 'step'], default=['infer', 'step'])
     parser.add_argument('--input-size', type=int, nargs=2, default=(256, 192), metavar=('HEIGHT', 'WIDTH'))
-    parser.add_argument('--amp', action='store_true', help='bfloat16 by autocast')
+    parser.add_argument('--amp', action='store_true', help='by autocast: bfloat16 on a CPU, float16 on a GPU')
+    parser.add_argument('--device', choices=AMP, default='cpu')
     parser.add_argument('--deployed', action='store_true', help='infer with the networks that to_deploy folds')
     parser.add_argument('--backbone', action='store_true', help='without the head')
     parser.add_argument('--memory', action='store_true', help='also the peak memory of a training step')

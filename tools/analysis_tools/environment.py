@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> str:
-    """The processor's name where the system tells it, and how many threads PyTorch uses."""
+    """The processor's name where the system tells it, how many threads PyTorch uses, and the GPU if there is one."""
     import torch
 
     name = platform.processor() or platform.machine()
@@ -28,4 +28,5 @@ def machine() -> str:
     if info.is_file():
         models = [line.partition(':')[2].strip() for line in info.read_text().splitlines() if 'model name' in line]
         name = models[0] if models else name
-    return f'{name}, {torch.get_num_threads()} thread{"s" if torch.get_num_threads() > 1 else ""}'
+    gpu = f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else ''
+    return f'{name}, {torch.get_num_threads()} thread{"s" if torch.get_num_threads() > 1 else ""}{gpu}'

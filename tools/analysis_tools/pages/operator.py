@@ -73,6 +73,19 @@ def operator_peers(root: Path) -> str:
     return markdown_table(['layer', 'batch', 'threads', 'format', *names], body)
 
 
+def operator_gpu(root: Path) -> str:
+    """A backbone on a GPU: milliseconds and, but for the quicker static network, their ratio to it."""
+    rows = json.loads((root / 'benchmarks/results/gpu_cost.json').read_text())['networks']
+    names = list(rows[0]['infer'])
+    body = [
+        [row['batch'], 'float16' if row['amp'] else 'float32', label]
+        + [f'{row[part][name]["median_ms"]:.1f} ({row[part][name]["over_static"]:.2f})' for name in names]
+        for row in rows
+        for part, label in (('infer', 'inference'), ('step', 'training step'))
+    ]
+    return markdown_table(['batch', 'type', 'ms (ratio)', *names], body)
+
+
 def robustness(root: Path) -> str:
     """What the robustness tests counted, by ``benchmarks/prove_robustness.py``."""
     found = json.loads((root / 'benchmarks/results/robustness.json').read_text())['figures']
@@ -109,5 +122,13 @@ def _results(root: Path) -> list[dict]:
 
 TABLES = {
     function.__name__: function
-    for function in (operator_networks, operator_forms, operator_work, operator_layers, operator_peers, robustness)
+    for function in (
+        operator_networks,
+        operator_forms,
+        operator_work,
+        operator_layers,
+        operator_peers,
+        operator_gpu,
+        robustness,
+    )
 }
