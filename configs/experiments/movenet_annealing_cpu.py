@@ -1,4 +1,4 @@
-# Which annealing does movenet_cpu.py compare? Three settings with seeds of their own, 400 iterations each: how alike
+# Which annealing does movenet_cpu.py compare? Four settings with seeds of their own, 400 iterations each: how alike
 # the kernels begin (noise of their initial copies, as a share of their deviation), and for how long the temperature
 # falls from 30 to 1.
 _base_ = ['./movenet_cpu.py']
@@ -24,8 +24,12 @@ networks = {
         config=_dynamic,
         options={_temperature: dict(_anneal, duration=400), _noise: 0.3, 'default_hooks.average.update_buffers': False},
     ),
+    'noise0.1-200': dict(
+        config=_dynamic,
+        options={_temperature: dict(_anneal, duration=200), _noise: 0.1, 'default_hooks.average.update_buffers': False},
+    ),
 }
-comparisons = [('noise0.1-100', 'noise0.3-100'), ('noise0.3-400', 'noise0.3-100')]
+comparisons = [('noise0.1-100', 'noise0.3-100'), ('noise0.3-400', 'noise0.3-100'), ('noise0.1-200', 'noise0.1-100')]
 seeds = [10, 11]
 
 options = dict(

@@ -12,8 +12,8 @@ networks = {
     'annealed': dict(
         config=_dynamic,
         options={
-            'default_hooks.temperature': dict(type='TemperatureHook', start=30, end=1, duration=300, by_epoch=False),
-            'model.backbone.init_cfg.noise': 0.3,
+            'default_hooks.temperature': dict(type='TemperatureHook', start=30, end=1, duration=100, by_epoch=False),
+            'model.backbone.init_cfg.noise': 0.1,
             'default_hooks.average.update_buffers': False,
         },
     ),
