@@ -24,10 +24,10 @@ from dyconv_pose.deploy.fold import STORAGES, DeployedConv2d, store_bank, to_dep
 from dyconv_pose.deploy.network import TorchNetwork
 from dyconv_pose.deploy.runtime import BACKENDS
 from dyconv_pose.inference import HeatmapModel, Image, PoseEstimator, read_image
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.results import coco_results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # for the scoring of results
+from inference_boxes import CocoBoxes
 from inference_output import write_results
 from results_evaluation import ResultsEvaluation
 

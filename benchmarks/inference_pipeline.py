@@ -11,6 +11,7 @@ does and MMPose's tools do not; without that both would be slower.
 import argparse
 import json
 import platform
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -26,11 +27,12 @@ from dyconv_pose.apis import load_estimator  # first, since it makes MMPose impo
 from dyconv_pose.cli import run
 from dyconv_pose.engine.speed import keep_freed_memory
 from dyconv_pose.inference import Image, PoseEstimator, read_image
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.topdown import average_with_flipped, decode, normalize, to_image
 
 # isort: split
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
 import mmpose
+from inference_boxes import CocoBoxes
 from mmpose.apis import MMPoseInferencer
 from mmpose.structures import PoseDataSample
 

@@ -89,6 +89,7 @@ def is_config(text: str) -> bool:
 def main() -> int:
     """Loads the network, works through the inputs and says what was done."""
     args = parse_args()
+    from inference_boxes import CocoBoxes
     from inference_run import Run, RunOptions
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
@@ -106,12 +107,16 @@ def main() -> int:
         max_frames=args.max_frames,
     )
     boxes = 'image' if args.whole_image else args.boxes
+    if boxes.lower().endswith('.json'):
+        detector = CocoBoxes(boxes, args.ann_file, args.box_thr or 0.0)
+    else:
+        detector = load_detector(boxes, args.box_thr, args.device, args.trust_checkpoint)
     estimator = load_estimator(
         *args.network,
         device=args.device if len(args.network) == 2 or not boxes.startswith('mmdet:') else 'cpu',
         batch_size=args.batch_size,
         flip_test=args.flip_test,
-        detector=load_detector(boxes, args.ann_file, args.box_thr, args.device, args.trust_checkpoint),
+        detector=detector,
         keep_heatmaps=args.heatmaps,
         trust=args.trust_checkpoint,
         backend=args.backend,

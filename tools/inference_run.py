@@ -11,12 +11,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from inference_boxes import CocoBoxes
 from inference_inputs import Source, expand
 from inference_output import VideoWriter, write_image, write_results
 from run_options import require_display
 
 from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import draw_heatmaps, draw_poses
 from dyconv_pose.inference.results import Poses, coco_results, confidences, without_duplicates
 from dyconv_pose.inference.video import CameraReader, Tracker, VideoReader

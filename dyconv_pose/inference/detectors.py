@@ -10,7 +10,6 @@ import numpy as np
 
 from dyconv_pose.resources import DETECTOR, find_weights
 
-from .coco import CocoBoxes
 from .results import Boxes, Image
 
 
@@ -23,31 +22,24 @@ class Detector(Protocol):
 
 
 def load_detector(
-    name: str = 'multipose',
-    annotations: str | None = None,
-    threshold: float | None = None,
-    device: str = 'cpu',
-    trust: bool = False,
+    name: str = 'multipose', threshold: float | None = None, device: str = 'cpu', trust: bool = False
 ) -> Detector:
     """Makes a detector; a FileNotFoundError, ImportError or ValueError says what is missing or of another kind.
 
     Args:
-        name: ``'multipose'`` (MoveNet MultiPose, which ships), ``'image'`` (the whole image is one person), a COCO
-            annotation or detection file (.json), one of rtmlib or MMDeploy (.onnx), or ``'mmdet:CONFIG:CHECKPOINT'``.
-        annotations: For COCO detections, the annotations that give the images' ids.
+        name: ``'multipose'`` (MoveNet MultiPose, which ships), ``'image'`` (the whole image is one person), a file of
+            rtmlib or MMDeploy (.onnx), or ``'mmdet:CONFIG:CHECKPOINT'``.
         threshold: Boxes that score less are left out; ``None`` is the detector's own default.
         device: Where a detector of MMDetection runs.
         trust: Whether its checkpoint may run code while it is read.
     """
-    limit, ending = {} if threshold is None else {'threshold': threshold}, Path(name).suffix.lower()
+    limit = {} if threshold is None else {'threshold': threshold}
     if name == 'image':
         return WholeImage()
-    if name == 'multipose' or ending == '.onnx':
+    if name == 'multipose' or name.lower().endswith('.onnx'):
         return OnnxDetector.load(find_weights(DETECTOR) if name == 'multipose' else name, **limit)
     if name.startswith('mmdet:'):
         return MMDetDetector.load(name, device, trust=trust, **limit)
-    if ending == '.json':
-        return CocoBoxes(name, annotations, **limit)
     replaced = ': "multipose" took the place of "hog" and finds far more persons' if name == 'hog' else ''
     raise ValueError(
         f'Boxes must come from "multipose", "image", a .json file of COCO annotations or detections, a .onnx file of '

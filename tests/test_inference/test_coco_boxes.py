@@ -6,10 +6,10 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
+from inference_boxes import CocoBoxes
 from inference_run import Run, RunOptions
 
 from dyconv_pose.inference import Image
-from dyconv_pose.inference.coco import CocoBoxes
 
 BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), '7.png')
 PERSON = dict(id=1, image_id=7, category_id=1, iscrowd=0, keypoints=[1, 1, 2, 5, 5, 2], bbox=[10, 20, 100, 200])

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from inference_boxes import CocoBoxes
 
 from dyconv_pose.inference import Boxes, Image, load_detector
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.detectors import OnnxDetector, WholeImage
 from dyconv_pose.inference.results import Poses, without_duplicates
 from dyconv_pose.inference.video import Tracker
@@ -53,7 +53,6 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 @pytest.mark.parametrize(
     ('name', 'error', 'message'),
     [
-        ('none.json', FileNotFoundError, 'none.json'),
         ('none.onnx', FileNotFoundError, 'none.onnx'),
         ('magic', ValueError, 'magic'),
         ('hog', ValueError, 'took the place of "hog"'),

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from inference_boxes import CocoBoxes
 from inference_inputs import kind_of_file
 from inference_run import Run, RunOptions
 
 from dyconv_pose.inference import Boxes
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.video import VideoReader
 
 

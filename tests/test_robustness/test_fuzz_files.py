@@ -14,6 +14,7 @@ import torch
 from dataset_converters.dataset_report import annotation_warnings, detection_warnings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inference_boxes import CocoBoxes
 from inference_output import VideoWriter
 from results_evaluation import ResultsEvaluation
 from tiny_coco import NAMES, coco_content
@@ -22,7 +23,6 @@ from worst_cases import persons_of, skeleton_of
 from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.annotations import read_annotations
 from dyconv_pose.datasets.rules import check_annotations, check_detections
-from dyconv_pose.inference.coco import CocoBoxes
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image
 from dyconv_pose.inference.video import VideoReader

@@ -1,4 +1,4 @@
-"""Boxes from COCO's annotations and detections."""
+"""Boxes from COCO's annotations and detections, for ``tools/infer.py --boxes``."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 from dyconv_pose.datasets.annotations import entry_errors, findings_of, number_rows
 from dyconv_pose.datasets.rules import box_errors, detection_errors, header_size, person_category
 from dyconv_pose.files import read_json
-
-from .results import Boxes, Image
+from dyconv_pose.inference import Boxes, Image
 
 
 class CocoBoxes:
