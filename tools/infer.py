@@ -89,7 +89,6 @@ def is_config(text: str) -> bool:
 def main() -> int:
     """Loads the network, works through the inputs and says what was done."""
     args = parse_args()
-    from inference_boxes import CocoBoxes
     from inference_run import Run, RunOptions
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
@@ -108,6 +107,8 @@ def main() -> int:
     )
     boxes = 'image' if args.whole_image else args.boxes
     if boxes.lower().endswith('.json'):
+        from inference_boxes import CocoBoxes
+
         detector = CocoBoxes(boxes, args.ann_file, args.box_thr or 0.0)
     else:
         detector = load_detector(boxes, args.box_thr, args.device, args.trust_checkpoint)

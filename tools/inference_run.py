@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from inference_boxes import CocoBoxes
 from inference_inputs import Source, expand
 from inference_output import VideoWriter, write_image, write_results
 from run_options import require_display
@@ -19,7 +18,6 @@ from run_options import require_display
 from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image
 from dyconv_pose.inference.images import draw_heatmaps, draw_poses
 from dyconv_pose.inference.results import Poses, coco_results, confidences, without_duplicates
-from dyconv_pose.inference.video import CameraReader, Tracker, VideoReader
 
 
 @dataclass
@@ -69,7 +67,7 @@ class Run:
                 sources += expand(text)
         if not sources:
             raise ValueError(' '.join(self.failures))
-        if isinstance(self.estimator.detector, CocoBoxes):
+        if hasattr(self.estimator.detector, 'image_id'):  # boxes of known images
             self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         self.left_out = [source.path for source in sources if not source.kind]
         self.has_replaced = results.exists()
@@ -113,13 +111,15 @@ class Run:
             image = Image(read_image(source.path), source.name, image_id)
             boxes = self.estimator.find(image)
             boxes.check(image)
-            if isinstance(self.estimator.detector, CocoBoxes):
+            if hasattr(self.estimator.detector, 'image_id'):
                 image.image_id = self.estimator.detector.image_id(source.name)
             return image, boxes, source
         self.progress.advance()
         return None
 
     def _do_video(self, source: Source) -> None:
+        from dyconv_pose.inference.video import CameraReader, VideoReader
+
         limit, writers = self.options.max_frames or sys.maxsize, {}
         with self._noting_failures():
             reader = CameraReader(source.path) if source.kind == 'camera' else VideoReader(source.path)
@@ -144,12 +144,14 @@ class Run:
                     'are done, copy it again for the rest.'
                 )
 
-    def _frames(self, reader: VideoReader | CameraReader, source: Source) -> Iterator[tuple[Image, Poses, int]]:
+    def _frames(self, reader: Iterable, source: Source) -> Iterator[tuple[Image, Poses, int]]:
         """The poses of each frame and its time; batched over frames, or one by one where persons are tracked."""
         frames = ((Image(pixels, f'{source.name} frame {index}'), pts) for index, (pixels, pts) in enumerate(reader))
         if self.options.detect_every == 1 and source.kind == 'video':
             yield from self.estimator.stream((image, self.estimator.find(image), pts) for image, pts in frames)
             return
+        from dyconv_pose.inference.video import Tracker
+
         tracker = Tracker(self.estimator.find, self.options.detect_every)
         for image, pts in frames:
             found = next(self.estimator.stream([(image, tracker.find(image), pts)]))
