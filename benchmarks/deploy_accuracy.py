@@ -28,7 +28,7 @@ from dyconv_pose.inference.results import coco_results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))  # for the scoring of results
 from inference_boxes import CocoBoxes
-from inference_output import write_results
+from inference_files import write_results
 from results_evaluation import ResultsEvaluation
 
 SAMPLE_CONFIG = (

@@ -11,8 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from inference_inputs import Source, expand
-from inference_output import VideoWriter, write_image, write_results
+from inference_files import Source, VideoWriter, expand, write_image, write_results
 from run_options import require_display
 
 from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from inference_output import write_image
+from inference_files import write_image
 from results_evaluation import ResultsEvaluation
 
 from dyconv_pose.inference import read_image

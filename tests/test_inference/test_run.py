@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from inference_boxes import CocoBoxes
-from inference_inputs import kind_of_file
+from inference_files import kind_of_file
 from inference_run import Run, RunOptions
 
 from dyconv_pose.inference import Boxes

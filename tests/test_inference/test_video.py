@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from inference_output import VideoWriter
+from inference_files import VideoWriter
 from inference_run import Run, RunOptions
 
 from dyconv_pose.inference.video import VideoReader

@@ -15,7 +15,7 @@ from dataset_converters.dataset_report import annotation_warnings, detection_war
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inference_boxes import CocoBoxes
-from inference_output import VideoWriter
+from inference_files import VideoWriter
 from results_evaluation import ResultsEvaluation
 from tiny_coco import NAMES, coco_content
 from worst_cases import persons_of, skeleton_of
