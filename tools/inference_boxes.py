@@ -5,8 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import entry_errors, findings_of, number_rows
-from dyconv_pose.datasets.rules import box_errors, detection_errors, header_size, person_category
+from dyconv_pose.datasets.rules import (
+    box_errors,
+    detection_errors,
+    entry_errors,
+    findings_of,
+    header_size,
+    number_rows,
+    person_category,
+)
 from dyconv_pose.files import read_json
 from dyconv_pose.inference import Boxes, Image
 

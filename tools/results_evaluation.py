@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import (
+from dyconv_pose.datasets.rules import (
+    ABSENT,
     PRESENT,
     AnnotationTable,
     Finding,
@@ -14,8 +15,8 @@ from dyconv_pose.datasets.annotations import (
     findings_of,
     form_errors,
     number_rows,
+    value_errors,
 )
-from dyconv_pose.datasets.rules import truth_errors
 from dyconv_pose.evaluation.cocoeval import COCO, COCOeval
 from dyconv_pose.files import read_json
 
@@ -47,7 +48,9 @@ class ResultsEvaluation:
         truth, rows = read_json(annotations, 'annotations'), read_json(results, 'results')
         count = _keypoint_count(truth, annotations)
         table = AnnotationTable(truth, count)
-        _stop_at(truth_errors(table), 'annotations', annotations)
+        missing = ('missing-bbox', 'annotations have no "bbox"', table.ids[table.states['bbox'] == ABSENT])
+        truth_errors = findings_of([*value_errors(table, is_scored=True, needs_area=False), missing])
+        _stop_at(truth_errors, 'annotations', annotations)
         _stop_at(result_errors(rows, table), 'results', results)
         if sigmas is None and count != 17:
             raise ValueError(

@@ -7,6 +7,8 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,20 +25,21 @@ from mmpose.evaluation.metrics import CocoMetric, CocoWholeBodyMetric
 from mmpose.evaluation.metrics.coco_metric import COCOeval
 from mmpose.registry import DATASETS, METRICS
 
-from .annotations import AnnotationTable, Finding, findings_of, read_annotations
-from .rules import check_annotations, check_detections, missing_images, size_findings
+from . import rules
+from .rules import AnnotationTable, Finding
 
 #: How many images' sizes the check before a training looks at, spread over the file.
 _SAMPLE = 2000
 
 
 class Part(NamedTuple):
-    """A dataset of a split, what the split's data loader reads, which may be made of several, and its metrics."""
+    """A dataset of a split, what the split's loader reads, which may be made of several, its metrics and metadata."""
 
     split: str
     dataset: Config
     whole: Config
     evaluator: dict | list | None
+    metainfo: dict | None
 
     @property
     def paths(self) -> tuple[Path, list[Path], Path | None]:
@@ -52,21 +55,20 @@ class Part(NamedTuple):
 
     def coco_metrics(self) -> list[dict]:
         """Its CocoMetrics; a ValueError for one that the installed COCO evaluation cannot compute."""
-        metrics, found = self.evaluator or [], []
-        metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
-        # also those within a MultiDatasetEvaluator
-        for one in (inner for outer in metrics for inner in outer.get('metrics') or [outer]):
-            kind = METRICS.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
+        found, outer = [], self.evaluator if isinstance(self.evaluator, list | tuple) else [self.evaluator or {}]
+        for metric in chain(*(one.get('metrics') or [one] for one in outer)):  # also those of a MultiDatasetEvaluator
+            kind = metric.get('type')
+            kind = METRICS.get(kind) if isinstance(kind, str) else kind
             if isinstance(kind, type) and issubclass(kind, CocoMetric):
                 is_whole_body = issubclass(kind, CocoWholeBodyMetric)
-                COCOeval(iouType='keypoints_wholebody' if is_whole_body else one.get('iou_type', 'keypoints'))
-                found.append(one)
+                COCOeval(iouType='keypoints_wholebody' if is_whole_body else metric.get('iou_type', 'keypoints'))
+                found.append(metric)
         return found
 
     def needed_images(self, table: AnnotationTable) -> np.ndarray:
         """(I,) bool: top-down datasets read the images with persons only, unless a detector says where persons are."""
         is_topdown = self.dataset.get('data_mode', 'topdown') == 'topdown' and not self.dataset.get('bbox_file')
-        return table.has_persons() if is_topdown else np.ones(len(table.image_ids), bool)
+        return table.has_person if is_topdown else np.ones(len(table.image_ids), bool)
 
 
 def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
@@ -83,11 +85,12 @@ def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
         waiting = [loader['dataset']] if loader else []
         while waiting:
             dataset = waiting.pop(0)
-            inner = datasets_within(dataset)
-            waiting = [*inner, *waiting]
-            read_metainfo(dataset)  # a wrapper's counts too
-            if not inner:
-                yield Part(split, dataset, loader['dataset'], evaluator)
+            metainfo = read_metainfo(dataset)  # checked in each, and the outermost one's counts
+            if inner := datasets_within(dataset):
+                waiting = [*inner, *waiting]
+            else:
+                whole = loader['dataset']
+                yield Part(split, dataset, whole, evaluator, read_metainfo(whole) or metainfo)
 
 
 def datasets_within(dataset: Config) -> list[Config]:
@@ -104,16 +107,13 @@ def parts_to_check(config: Config, splits: Sequence[str]) -> list[Part]:
     for part in split_datasets(config, splits):
         annotations, folders, detections = part.paths
         places = {annotations: 'annotation file' if part.dataset.get('ann_file') else 'folder'}
-        places |= dict.fromkeys(folders, 'image folder') | ({detections: 'detector boxes'} if detections else {})
-        for path, kind in places.items():
-            if not path.exists():
+        for path, kind in (places | dict.fromkeys(folders, 'image folder') | {detections: 'detector boxes'}).items():
+            if path and not path.exists():
                 alternative = ', or evaluate with --gt-boxes' if path == detections else ''
-                raise FileNotFoundError(
-                    f'The {part.split} set needs its {kind} at "{path}", where nothing is: put or link the dataset '
-                    f'there (docs/data.md){alternative}.'
-                )
-        what = [part.dataset.get(name) for name in ('type', 'metainfo', 'data_mode')]
-        key = (part.paths, what, part.coco_metrics(), part.is_upright, 'KeypointConverter' in f'{part.whole}')
+                rule = f'The {part.split} set needs its {kind} at "{path}", where nothing is'
+                raise FileNotFoundError(f'{rule}: put or link the dataset there (docs/data.md){alternative}.')
+        key = [part.dataset.get(name) for name in ('type', 'metainfo', 'data_mode')]
+        key += [part.paths, part.coco_metrics(), part.is_upright, 'KeypointConverter' in f'{part.whole}']
         parts.setdefault(repr(key), part)
     return list(parts.values())
 
@@ -128,11 +128,9 @@ def check_data(config: Config, splits: Sequence[str]) -> None:
         _, errors = dataset_errors(part)
         if errors:
             more = f', and there are {len(errors) - 1} more kinds of error' if len(errors) > 1 else ''
-            raise ValueError(
-                f'The {part.split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}: correct the '
-                f'file; "python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}" lists '
-                'everything.'
-            )
+            rule = f'The {part.split} data cannot be used: in "{errors[0].file}" {errors[0].sentence}{more}'
+            tool = f'python tools/dataset_converters/check_dataset.py {config.filename or "CONFIG"}'
+            raise ValueError(f'{rule}: correct the file; "{tool}" lists everything.')
 
 
 def _check_head(config: Config, part: Part) -> None:
@@ -141,15 +139,11 @@ def _check_head(config: Config, part: Part) -> None:
     decoder = head.get('decoder')
     if 'out_channels' not in head or not isinstance(decoder, dict) or decoder.get('heatmap_type') == 'combined':
         return
-    if 'KeypointConverter' in f'{part.whole}' or 'converter' in f'{part.evaluator}':
-        return  # keypoints of the dataset are mapped to those of the head
-    metainfo = read_metainfo(part.whole) or read_metainfo(part.dataset)
-    if metainfo is not None and head.out_channels != metainfo['num_keypoints']:
-        raise ValueError(
-            f'The head must have one output for each keypoint, got out_channels={head.out_channels} for the '
-            f'{metainfo["num_keypoints"]} keypoints of the {part.split} set: set '
-            f'model.head.out_channels={metainfo["num_keypoints"]}, or map the keypoints by a KeypointConverter.'
-        )
+    is_mapped = 'KeypointConverter' in f'{part.whole}' or 'converter' in f'{part.evaluator}'  # to those of the head
+    if not is_mapped and part.metainfo and head.out_channels != (count := part.metainfo['num_keypoints']):
+        given = f'got out_channels={head.out_channels} for the {count} keypoints of the {part.split} set'
+        remedy = f'set model.head.out_channels={count}, or map the keypoints by a KeypointConverter'
+        raise ValueError(f'The head must have one output for each keypoint, {given}: {remedy}.')
 
 
 def dataset_errors(part: Part) -> tuple[AnnotationTable | None, list[Finding]]:
@@ -157,56 +151,53 @@ def dataset_errors(part: Part) -> tuple[AnnotationTable | None, list[Finding]]:
     dataset, names, metrics = part.dataset, keypoint_names(part.dataset), part.coco_metrics()
     if names is None:
         return None, []
-    if metrics and not len((read_metainfo(part.whole) or read_metainfo(dataset))['sigmas']):
+    if metrics and not len(part.metainfo['sigmas']):
         raise ValueError(f'CocoMetric needs sigmas, and the metainfo of {dataset.type} has none: score by PCKAccuracy.')
     annotations, folders, detections = part.paths
     own = [one for one in metrics if Path(one.get('ann_file') or annotations).resolve() == annotations.resolve()]
-    table, errors = read_annotations(annotations, len(names))
-    if table is None:
-        return None, [replace(error, file=str(annotations)) for error in errors]
-    errors = check_annotations(table, names, bool(own), any(metric.get('use_area', True) for metric in own))
-    if folders:
-        is_needed = part.needed_images(table)
-        rows = np.flatnonzero(is_needed)
-        sizes = size_findings(table, folders[0], rows[:: max(len(rows) // _SAMPLE, 1)], part.is_upright)
-        errors += missing_images(table, folders[0], is_needed) + [one for one in sizes if one.severity == 'error']
-    errors = [replace(error, file=str(annotations)) for error in errors]
-    if detections:
-        errors += [replace(error, file=str(detections)) for error in check_detections(detections, table)]
-    if part.whole is dataset and 'KeypointConverter' not in str(dataset):
-        others = [metric for metric in metrics if metric not in own and not metric.get('gt_converter')]
-        errors += [error for metric in others for error in _truth_errors(metric, table, names)]
-    return table, errors
+    table, errors = rules.read_annotations(annotations, len(names))
+    found = [(annotations, errors)]
+    if table is not None:
+        errors += rules.check_annotations(table, names, bool(own), any(one.get('use_area', True) for one in own))
+        if folders:
+            is_needed = part.needed_images(table)
+            sample = np.flatnonzero(is_needed)[:: max(is_needed.sum() // _SAMPLE, 1)]
+            sizes = rules.size_findings(table, folders[0], sample, part.is_upright)
+            errors += rules.missing_images(table, folders[0], is_needed)
+            errors += [one for one in sizes if one.severity == 'error']
+        if detections:
+            found.append((detections, rules.check_detections(detections, table)))
+        if part.whole is dataset and 'KeypointConverter' not in str(dataset):
+            others = [one for one in metrics if one not in own and not one.get('gt_converter')]
+            found += [(one['ann_file'], _truth_errors(one, table, names)) for one in others]
+    return table, [replace(error, file=str(file)) for file, errors in found for error in errors]
 
 
 def _truth_errors(metric: dict, table: AnnotationTable, names: Sequence[str]) -> list[Finding]:
     """The errors of a file that is not the test set's and that its predictions are scored against."""
-    truth, errors = read_annotations(metric['ann_file'], len(names))
-    if truth is not None:
-        errors = check_annotations(truth, names, True, metric.get('use_area', True))
-        lost = table.image_ids[table.has_persons() & ~np.isin(table.image_ids, truth.image_ids)]
-        other = np.setdiff1d(table.category_ids[table.is_person], truth.category_ids[truth.is_person])
-        errors += findings_of([
-            ('unknown-image', 'images of the test set are not in the annotations of its metric', lost, 'image'),
-            ('category', "categories of the test set's persons are not those of its metric", other, 'category'),
-        ])  # fmt: skip
-    return [replace(error, file=str(metric['ann_file'])) for error in errors]
+    truth, errors = rules.read_annotations(metric['ann_file'], len(names))
+    if truth is None:
+        return errors
+    lost = table.image_ids[table.has_person & ~np.isin(table.image_ids, truth.image_ids)]
+    other = np.setdiff1d(table.category_ids[table.is_person], truth.category_ids[truth.is_person])
+    return rules.check_annotations(truth, names, True, metric.get('use_area', True)) + rules.findings_of([
+        ('unknown-image', 'images of the test set are not in the annotations of its metric', lost, 'image'),
+        ('category', "categories of the test set's persons are not those of its metric", other, 'category'),
+    ])  # fmt: skip
 
 
 def _kind_of(dataset: Config) -> type:
     init_default_scope('mmpose')
-    kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
-    if kind is None:
+    kind = dataset.get('type')
+    if (kind := DATASETS.get(kind) if isinstance(kind, str) else kind) is None:
         raise ValueError(f"A dataset of the config has an unknown type, got {dataset.get('type')!r}: see MMPose's.")
     return kind
 
 
 def keypoint_names(dataset: Config) -> list[str] | None:
     """The names of a dataset's keypoints; ``None`` where its class reads more than COCO's format."""
-    kind, reads = _kind_of(dataset), ('load_data_list', '_load_annotations', 'parse_data_info')
-    if not issubclass(kind, BaseCocoStyleDataset) or any(
-        getattr(kind, name) is not getattr(BaseCocoStyleDataset, name) for name in reads
-    ):
+    kind, readers = _kind_of(dataset), attrgetter('load_data_list', '_load_annotations', 'parse_data_info')
+    if not issubclass(kind, BaseCocoStyleDataset) or readers(kind) != readers(BaseCocoStyleDataset):
         return None
     return list(read_metainfo(dataset)['keypoint_id2name'].values())
 

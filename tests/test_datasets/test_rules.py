@@ -8,8 +8,14 @@ import pytest
 from dataset_converters.dataset_report import annotation_warnings
 from tiny_coco import NAMES, coco_content, edited, every, without
 
-from dyconv_pose.datasets.annotations import ABSENT, MALFORMED, PRESENT, number_rows, read_annotations
-from dyconv_pose.datasets.rules import check_annotations
+from dyconv_pose.datasets.rules import (
+    ABSENT,
+    MALFORMED,
+    PRESENT,
+    check_annotations,
+    number_rows,
+    read_annotations,
+)
 
 
 def rules_of(content, path, is_scored=True):

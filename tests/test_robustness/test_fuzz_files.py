@@ -21,8 +21,7 @@ from tiny_coco import NAMES, coco_content
 from worst_cases import persons_of, skeleton_of
 
 from dyconv_pose.apis import read_checkpoint
-from dyconv_pose.datasets.annotations import read_annotations
-from dyconv_pose.datasets.rules import check_annotations, check_detections
+from dyconv_pose.datasets.rules import check_annotations, check_detections, read_annotations
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image
 from dyconv_pose.inference.video import VideoReader

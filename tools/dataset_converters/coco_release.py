@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dyconv_pose.datasets.annotations import AnnotationTable, Finding, findings_of, read_annotations
+from dyconv_pose.datasets.rules import AnnotationTable, Finding, findings_of, read_annotations
 from dyconv_pose.files import read_json
 
 _NUM_KEYPOINTS = 17

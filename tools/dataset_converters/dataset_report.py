@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dyconv_pose.datasets import rules
-from dyconv_pose.datasets.annotations import ABSENT, PRESENT, AnnotationTable, Finding, findings_of, number_rows
 from dyconv_pose.datasets.check import Part, dataset_errors, keypoint_names, parts_to_check
+from dyconv_pose.datasets.rules import ABSENT, PRESENT, AnnotationTable, Finding, findings_of, number_rows
 from dyconv_pose.files import read_json
 
 from .image_check import decoding_findings
@@ -80,7 +80,7 @@ def annotation_warnings(table: AnnotationTable, names: Sequence[str], is_scored:
         _value_warnings(table), _outside_warnings(table), _category_warnings(table, names, is_scored),
         _scored_warnings(table) if is_scored else _area_warnings(table),
     )  # fmt: skip
-    return [replace(found, severity='warning') for found in findings_of(broken)]
+    return findings_of(broken, 'warning')
 
 
 def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
@@ -89,10 +89,9 @@ def _value_warnings(table: AnnotationTable) -> Iterator[tuple]:
         absent = table.ids[table.states[key] == ABSENT]
         if len(absent) < len(table.ids):  # else it is an error
             yield f'missing-{key}', f'annotations have no "{key}" and are left out', absent
-    present = table.states['keypoints'] == PRESENT
-    odd = (present[:, None] & (points[..., 2] >= 0) & ~np.isin(points[..., 2], (0, 1, 2))).any(axis=1)
+    odd = ((points[..., 2] >= 0) & ~np.isin(points[..., 2], (0, 1, 2))).any(axis=1)
     yield 'visibility', 'annotations have a visibility other than 0, 1, 2', table.ids[odd]
-    wrong = present & (table.states['num_keypoints'] == PRESENT)
+    wrong = (table.states['keypoints'] == PRESENT) & (table.states['num_keypoints'] == PRESENT)
     wrong &= table.numbers['num_keypoints'] != table.labelled.sum(axis=1)
     message = 'annotations have a "num_keypoints" that is not the number of their labelled keypoints'
     yield 'num-keypoints', message, table.ids[wrong]
@@ -105,7 +104,7 @@ def _area_warnings(table: AnnotationTable) -> Iterator[tuple]:
 
 
 def _outside_warnings(table: AnnotationTable) -> Iterator[tuple]:
-    beyond = table.points_beyond()
+    beyond = table.points_beyond
     far = (beyond > rules.FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
     if far.sum() <= 0.5 * table.labelled.sum():
         outside = (beyond > TOLERANCE).any(axis=(1, 2))
@@ -126,20 +125,15 @@ def _category_warnings(table: AnnotationTable, names: Sequence[str], is_scored: 
     if is_scored and used and rules.PERSON_CATEGORY not in used:
         message = 'category has the persons; detections count as category 1 and would not match them'
         yield 'category', message, used, 'category'
-    expected = [name.lower() for name in names]
-    for entry in table.categories:
-        if isinstance(entry, dict) and isinstance(entry.get('id'), int) and entry['id'] in table.category_ids:
-            given = rules.names_of(entry)
-            if len(given) == len(expected) and sorted(given) != sorted(expected):
-                place = next(k for k in range(len(given)) if given[k] != expected[k])
-                message = f'the file\'s category calls keypoint {place} "{given[place]}", the config\'s metadata '
-                yield 'keypoint-names', f'{message}"{expected[place]}"', None
+    for message, is_error in rules.name_faults(table, names):
+        if not is_error:
+            yield 'keypoint-names', message, None
 
 
 def _scored_warnings(table: AnnotationTable) -> Iterator[tuple]:
     message = 'annotation has the id 0, whose match COCOeval takes for none: number them from 1'
     yield 'id-zero', message, table.ids[table.ids == 0]
-    usable, area = table.usable_persons(), table.numbers['area']
+    usable, area = table.is_usable, table.numbers['area']
     for name, smallest, largest in AREA_RANGES if usable.any() else ():
         if not (usable & (area >= smallest) & (area <= largest)).any():  # COCOeval takes both ends of a range
             extent = f'{smallest} to {largest:.0f}' if largest < 1e10 else f'{smallest} or more'
@@ -154,17 +148,16 @@ def detection_warnings(path: Path, table: AnnotationTable) -> list[Finding]:
     content = read_json(path, 'detections')
     places = np.array([k for k, entry in enumerate(content) if entry['category_id'] == rules.PERSON_CATEGORY])
     boxes, _ = number_rows([content[place]['bbox'][:4] for place in places], 4)
-    rows = table.rows_of(content[place]['image_id'] for place in places)
-    _, away, far, _ = rules.box_faults(boxes, table.sizes_of(rows))
-    unseen = table.has_persons() & ~np.isin(np.arange(len(table.image_ids)), rows)
+    rows = np.array([table.row_of_image[content[place]['image_id']] for place in places])
+    _, away, far, _ = rules.box_faults(boxes, table.image_sizes_wh[rows])
+    unseen = table.has_person & ~np.isin(np.arange(len(table.image_ids)), rows)
     outside = 'detections lie far outside their image: are the boxes x, y, width, height in pixels?'
     missed = 'images with persons have no detection, and their persons count as missed'
-    broken = [
+    return findings_of([
         ('box-size', 'detections have no width or no height', places[(boxes[:, 2:] == 0).any(axis=1)], 'position'),
         ('box-outside', outside, places[away | far], 'position'),
         ('no-detections', missed, table.image_ids[unseen], 'image'),
-    ]
-    return [replace(found, severity='warning') for found in findings_of(broken)]
+    ], 'warning')  # fmt: skip
 
 
 def print_report(findings: Sequence[Finding], console: Console | None = None) -> None:

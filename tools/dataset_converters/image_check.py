@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dyconv_pose.datasets.annotations import AnnotationTable, Finding, findings_of
+from dyconv_pose.datasets.rules import AnnotationTable, Finding, findings_of
 
 #: By how a file begins: what the last part of a whole file begins with, and the mark that ends it.
 _ENDS = {b'\xff\xd8': (b'\xff\xda', b'\xff\xd9'), b'\x89PNG': (b'IDAT', b'IEND')}
