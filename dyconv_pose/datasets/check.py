@@ -40,6 +40,7 @@ class Part(NamedTuple):
     whole: Config
     evaluator: dict | list | None
     metainfo: dict | None
+    is_upright: bool  # images are read with EXIF's rotation applied, by the settings of LoadImage
 
     @property
     def paths(self) -> tuple[Path, list[Path], Path | None]:
@@ -47,11 +48,6 @@ class Part(NamedTuple):
         root, boxes = Path(self.dataset.get('data_root') or ''), self.dataset.get('bbox_file')
         folders = [root / prefix for prefix in (self.dataset.get('data_prefix') or {}).values()]
         return root / self.dataset.get('ann_file', ''), folders, Path(boxes) if boxes else None
-
-    @property
-    def is_upright(self) -> bool:
-        """Whether images are read with EXIF's rotation applied, by the settings of LoadImage."""
-        return not re.search('ignore_orientation|unchanged|turbojpeg', str(self.whole))
 
     def coco_metrics(self) -> list[dict]:
         """Its CocoMetrics; a ValueError for one that the installed COCO evaluation cannot compute."""
@@ -72,10 +68,7 @@ class Part(NamedTuple):
 
 
 def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
-    """Every dataset of the splits, also those within CombinedDataset, RepeatDataset and the like.
-
-    Those of a FurtherValidationHook are of the split ``'further validation'``.
-    """
+    """Every dataset of the splits and of hooks, also those within CombinedDataset, RepeatDataset and the like."""
     sources = [(split, config.get(f'{split}_dataloader'), config.get(f'{split}_evaluator')) for split in splits]
     if any(loader for split, loader, _ in sources if split != 'train'):
         hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
@@ -90,7 +83,8 @@ def split_datasets(config: Config, splits: Sequence[str]) -> Iterator[Part]:
                 waiting = [*inner, *waiting]
             else:
                 whole = loader['dataset']
-                yield Part(split, dataset, whole, evaluator, read_metainfo(whole) or metainfo)
+                is_upright = not re.search('ignore_orientation|unchanged|turbojpeg', str(whole))
+                yield Part(split, dataset, whole, evaluator, read_metainfo(whole) or metainfo, is_upright)
 
 
 def datasets_within(dataset: Config) -> list[Config]:
@@ -119,10 +113,7 @@ def parts_to_check(config: Config, splits: Sequence[str]) -> list[Part]:
 
 
 def check_data(config: Config, splits: Sequence[str]) -> None:
-    """Raises a FileNotFoundError or ValueError for the first thing that is missing or wrong in the named splits.
-
-    Datasets with a format of their own are only looked for.
-    """
+    """Raises a FileNotFoundError or ValueError for what is missing or wrong; of other formats, for what is missing."""
     for part in parts_to_check(config, splits):
         _check_head(config, part)
         _, errors = dataset_errors(part)
@@ -189,9 +180,10 @@ def _truth_errors(metric: dict, table: AnnotationTable, names: Sequence[str]) ->
 def _kind_of(dataset: Config) -> type:
     init_default_scope('mmpose')
     kind = dataset.get('type')
-    if (kind := DATASETS.get(kind) if isinstance(kind, str) else kind) is None:
-        raise ValueError(f"A dataset of the config has an unknown type, got {dataset.get('type')!r}: see MMPose's.")
-    return kind
+    found = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if found is None:
+        raise ValueError(f"A dataset of the config has an unknown type, got {kind!r}: see MMPose's.")
+    return found
 
 
 def keypoint_names(dataset: Config) -> list[str] | None:

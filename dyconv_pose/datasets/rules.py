@@ -5,6 +5,7 @@ An error is what MMPose or the COCO evaluation would fail on or silently get wro
 an annotation if not said. Arrays make that fast for 150,000 persons. Letters: N annotations, I images, K keypoints.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -93,8 +94,8 @@ class AnnotationTable:
         self.numbers['keypoints'] = self.numbers['keypoints'].reshape(-1, num_keypoints, 3)
         self.labelled = self.numbers['keypoints'][..., 2] > 0
         self.is_person = self.labelled.any(axis=1) & ~(self.numbers['iscrowd'] > 0)
-        has_box = (self.numbers['bbox'][:, 2:] > 0).all(axis=1)
-        self.is_usable = self.is_person & has_box & (self.image_rows >= 0) & ~(self.numbers['num_keypoints'] == 0)
+        self.is_usable = self.is_person & (self.image_rows >= 0) & (self.numbers['num_keypoints'] != 0)
+        self.is_usable &= (self.numbers['bbox'][:, 2:] > 0).all(axis=1)
         self.has_person = np.isin(np.arange(len(images)), self.image_rows[self.is_person])
         points = np.where(self.labelled[..., None], self.numbers['keypoints'][..., :2], np.nan)
         self.points_beyond = np.maximum(-points, points - self.sizes_wh[:, None])
@@ -103,13 +104,10 @@ class AnnotationTable:
 def number_rows(values: list, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(N, width) float64 of N lists of finite numbers, or (N,) of N numbers, NaN for others; and their states (N,)."""
     rows, length = ([[value] for value in values], 1) if width is None else (values, width)
-    whole = {
-        place: row
-        for place, row in enumerate(rows)
-        if isinstance(row, list) and len(row) == length and all(type(x) in _NUMBER and abs(x) < _LIMIT for x in row)
-    }
     numbers = np.full((len(rows), length), np.nan)
-    numbers[list(whole)] = np.array(list(whole.values()), float).reshape(-1, length)
+    for place, row in enumerate(rows):
+        if type(row) is list and len(row) == length and all(type(x) in _NUMBER and abs(x) < _LIMIT for x in row):
+            numbers[place] = row
     states = np.where(np.isnan(numbers[:, 0]), MALFORMED, PRESENT)
     states[[value is None for value in values]] = ABSENT
     return (numbers[:, 0] if width is None else numbers), states
@@ -155,15 +153,10 @@ def entry_errors(entries: object, name: str, kinds: dict) -> Iterator[tuple]:
                 yield 'form', f'{name} have a "{key}" that is not {_KINDS[kind]} but {value:.40}', wrong, 'position'
 
 
-def check_annotations(
-    table: AnnotationTable, keypoint_names: Sequence[str], is_scored: bool, needs_area: bool = True
-) -> list[Finding]:
-    """The errors of an annotation file, by the K names of the metadata.
-
-    COCO AP (``is_scored``) needs more than training does, with annotated areas (``needs_area``) more still.
-    """
+def check_annotations(table: AnnotationTable, names: Sequence, is_scored: bool, needs_area: bool) -> list[Finding]:
+    """The errors of an annotation file, by the K names of the metadata; COCO AP needs more than training does."""
     rules = [*value_errors(table, is_scored, needs_area), *_size_errors(table)]
-    rules += [('keypoint-names', message, None) for message, is_error in name_faults(table, keypoint_names) if is_error]
+    rules += [('keypoint-names', message, None) for message, is_error in name_faults(table, names) if is_error]
     if not table.is_usable.any():
         result = 'AP would be -1' if is_scored else 'nothing can be learnt'
         rules.append(('no-persons', f'no person has a box and a labelled keypoint, so {result}', None))
@@ -207,13 +200,12 @@ def _size_errors(table: AnnotationTable) -> Iterator[tuple]:
     yield from box_errors(table.numbers['bbox'], table.sizes_wh, 'boxes', table.ids, 'annotation')
 
 
-def name_faults(table: AnnotationTable, keypoint_names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+def name_faults(table: AnnotationTable, names: Sequence) -> Iterator[tuple[str, bool]]:
     """How categories and metadata differ in keypoints; an error (``True``) unless one is merely called otherwise."""
-    expected = [name.lower() for name in keypoint_names]
+    expected = [name.lower() for name in names]
     for entry in table.categories:
-        names = entry.get('keypoints') if entry['id'] in table.category_ids else None
-        names = names if isinstance(names, list) else []
-        given = [str(name).lower().replace(' ', '_').replace('-', '_') for name in names]  # as MMPose writes them
+        given = entry.get('keypoints') if entry['id'] in table.category_ids else None
+        given = [re.sub('[ -]', '_', str(name).lower()) for name in given] if isinstance(given, list) else []
         if given and len(given) != len(expected):
             yield f"the file's category has {len(given)} keypoints, the config's metadata {len(expected)}", True
         elif given and given != expected:
@@ -311,7 +303,7 @@ def check_detections(path: str | Path, table: AnnotationTable) -> list[Finding]:
     except ValueError as error:
         return [Finding('json', str(error).rstrip('.'))]
     sizes = dict(zip(table.image_ids.tolist(), table.image_sizes_wh.tolist(), strict=True))
-    errors = detection_errors(content, sizes, lists_all=True)
+    errors = detection_errors(content, sizes, PERSON_CATEGORY, lists_all=True)
     used = sorted(set(table.category_ids[table.is_person].tolist()))
     if used not in ([], [PERSON_CATEGORY]):
         message = f'MMPose takes detections for category {PERSON_CATEGORY}, and the annotated persons are of {used}, '
@@ -319,9 +311,7 @@ def check_detections(path: str | Path, table: AnnotationTable) -> list[Finding]:
     return errors
 
 
-def detection_errors(
-    content: object, sizes_wh: Mapping[int, Sequence], category_id: int = PERSON_CATEGORY, lists_all: bool = False
-) -> list[Finding]:
+def detection_errors(content: object, sizes_wh: Mapping, category_id: int, lists_all: bool = False) -> list[Finding]:
     """The errors of detected boxes, by the persons' category and images' sizes by id, of all images or of some."""
     if form := findings_of(entry_errors(content, 'detections', _DETECTION)):
         return form

@@ -22,7 +22,7 @@ def rules_of(content, path, is_scored=True):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     table, findings = read_annotations(path, len(NAMES))
     if table is not None:
-        findings = check_annotations(table, NAMES, is_scored) + annotation_warnings(table, NAMES, is_scored)
+        findings = check_annotations(table, NAMES, is_scored, True) + annotation_warnings(table, NAMES, is_scored)
     return {(found.rule, found.severity): found for found in findings}
 
 
@@ -158,5 +158,5 @@ def test_150000_persons_take_seconds(tmp_path):
     path.write_text(json.dumps(content))
     begin = time.perf_counter()
     table, _ = read_annotations(path, 17)
-    assert check_annotations(table, NAMES, is_scored=True) + annotation_warnings(table, NAMES, True) == []
+    assert check_annotations(table, NAMES, True, True) + annotation_warnings(table, NAMES, True) == []
     assert time.perf_counter() - begin < 15  # 3 s on an idle core

@@ -139,7 +139,7 @@ def use_annotations(content, path):
     """As a training does: what stops it is one sentence."""
     table, findings = read_annotations(dump(content, path), 17)
     if table is not None:
-        findings = check_annotations(table, NAMES, is_scored=True) + annotation_warnings(table, NAMES, True)
+        findings = check_annotations(table, NAMES, True, True) + annotation_warnings(table, NAMES, True)
     for found in findings:
         json.dumps(asdict(found))
     stop_at(findings)
