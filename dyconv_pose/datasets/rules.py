@@ -155,12 +155,23 @@ def entry_errors(entries: object, name: str, kinds: dict) -> Iterator[tuple]:
 
 def check_annotations(table: AnnotationTable, names: Sequence, is_scored: bool, needs_area: bool) -> list[Finding]:
     """The errors of an annotation file, by the K names of the metadata; COCO AP needs more than training does."""
-    rules = [*value_errors(table, is_scored, needs_area), *_size_errors(table)]
-    rules += [('keypoint-names', message, None) for message, is_error in name_faults(table, names) if is_error]
-    if not table.is_usable.any():
-        result = 'AP would be -1' if is_scored else 'nothing can be learnt'
-        rules.append(('no-persons', f'no person has a box and a labelled keypoint, so {result}', None))
-    return findings_of(rules)
+    is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
+    is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
+    far = (table.points_beyond > FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
+    is_far = far.any(axis=1) & (far.sum() > 0.5 * table.labelled.sum())
+    outside = 'annotations have keypoints outside the image, and most points are: are they pixels of these images?'
+    boxes, result = table.numbers['bbox'], 'AP would be -1' if is_scored else 'nothing can be learnt'
+    nobody = f'no person has a box and a labelled keypoint, so {result}'
+    return findings_of([
+        *value_errors(table, is_scored, needs_area),
+        ('image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'),
+        ('visibility', 'annotations have a negative visibility', table.ids[is_negative]),
+        ('keypoints-outside', outside, table.ids[is_far]),
+        ('box-outside', 'boxes lie outside their image', table.ids[box_faults(boxes, table.sizes_wh)[1]]),
+        *box_errors(boxes, table.sizes_wh, 'boxes', table.ids, 'annotation'),
+        *(('keypoint-names', message, None) for message, is_error in name_faults(table, names) if is_error),
+        ('no-persons', nobody, () if table.is_usable.any() else None),
+    ])  # fmt: skip
 
 
 def value_errors(table: AnnotationTable, is_scored: bool, needs_area: bool) -> Iterator[tuple]:
@@ -184,20 +195,6 @@ def value_errors(table: AnnotationTable, is_scored: bool, needs_area: bool) -> I
     if is_scored or table.categories:
         lost = table.ids[~np.isin(table.category_ids, [entry['id'] for entry in table.categories])]
         yield 'category', 'annotations are of a category that the file does not list', lost  # and do not count for AP
-
-
-def _size_errors(table: AnnotationTable) -> Iterator[tuple]:
-    is_sized = (np.isfinite(table.image_sizes_wh) & (table.image_sizes_wh > 0)).all(axis=1)
-    yield 'image-size', 'images have no positive, finite width and height', table.image_ids[~is_sized], 'image'
-    is_negative = (table.numbers['keypoints'][..., 2] < 0).any(axis=1)
-    yield 'visibility', 'annotations have a negative visibility', table.ids[is_negative]
-    far = (table.points_beyond > FAR_SHARE * table.sizes_wh[:, None]).any(axis=2)
-    if far.sum() > 0.5 * table.labelled.sum():
-        message = 'annotations have keypoints outside the image, and most points are: are they pixels of these images?'
-        yield 'keypoints-outside', message, table.ids[far.any(axis=1)]
-    away = box_faults(table.numbers['bbox'], table.sizes_wh)[1]
-    yield 'box-outside', 'boxes lie outside their image', table.ids[away]
-    yield from box_errors(table.numbers['bbox'], table.sizes_wh, 'boxes', table.ids, 'annotation')
 
 
 def name_faults(table: AnnotationTable, names: Sequence) -> Iterator[tuple[str, bool]]:
