@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from dyconv_pose.datasets.rules import (
+    PERSON_CATEGORY,
     box_errors,
     detection_errors,
     entry_errors,
     findings_of,
     header_size,
     number_rows,
-    person_category,
 )
 from dyconv_pose.files import read_json
 from dyconv_pose.inference import Boxes, Image
@@ -119,3 +119,16 @@ def _numbers(rows: list, width: int) -> list[list[float]]:
     if np.isnan(numbers).any():
         raise ValueError(f'boxes, scores and sizes must be finite numbers, {width} each')
     return numbers.tolist()
+
+
+def person_category(content: dict) -> int:
+    """The persons' category in COCO annotations: the only one with keypoints, or that called "person", or 1."""
+    known, annotations = content.get('categories') or [], content.get('annotations') or []
+    used = {one.get('category_id', PERSON_CATEGORY) for one in annotations if 'keypoints' in one}
+    used = used or {one.get('category_id', PERSON_CATEGORY) for one in annotations}
+    named = {entry['id'] for entry in known if entry.get('keypoints')} or {entry['id'] for entry in known}
+    found = (used & named) or used or named or {PERSON_CATEGORY}
+    people = [entry['id'] for entry in known if entry['id'] in found and str(entry.get('name')).lower() == 'person']
+    if len(found) > 1 and len(people) != 1 and PERSON_CATEGORY not in found:
+        raise ValueError(f'one of its categories must be that of persons, and it has {sorted(found)}, none a "person"')
+    return found.pop() if len(found) == 1 else people[0] if len(people) == 1 else PERSON_CATEGORY

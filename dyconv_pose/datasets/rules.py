@@ -280,19 +280,6 @@ def size_findings(table: AnnotationTable, folder: Path, rows: Iterable[int], is_
     return findings_of([('image-size', message, differ, 'file')], severity)
 
 
-def person_category(content: dict) -> int:
-    """The persons' category in COCO annotations: the only one with keypoints, or that called "person", or 1."""
-    known, annotations = content.get('categories') or [], content.get('annotations') or []
-    used = {one.get('category_id', PERSON_CATEGORY) for one in annotations if 'keypoints' in one}
-    used = used or {one.get('category_id', PERSON_CATEGORY) for one in annotations}
-    named = {entry['id'] for entry in known if entry.get('keypoints')} or {entry['id'] for entry in known}
-    found = (used & named) or used or named or {PERSON_CATEGORY}
-    people = [entry['id'] for entry in known if entry['id'] in found and str(entry.get('name')).lower() == 'person']
-    if len(found) > 1 and len(people) != 1 and PERSON_CATEGORY not in found:
-        raise ValueError(f'one of its categories must be that of persons, and it has {sorted(found)}, none a "person"')
-    return found.pop() if len(found) == 1 else people[0] if len(people) == 1 else PERSON_CATEGORY
-
-
 def check_detections(path: str | Path, table: AnnotationTable) -> list[Finding]:
     """The errors of a file of detected boxes that MMPose reads, against the annotations of the same images."""
     try:
