@@ -61,7 +61,10 @@ class ResultsEvaluation:
         self.num_results = len(rows)
         # pycocotools would take rows with further entries for results of another task
         rows = [{key: value for key, value in row.items() if key not in ('caption', 'segmentation')} for row in rows]
-        use_area = all('area' in annotation for annotation in truth['annotations'])
+        # null is as good as nothing, except to the evaluator
+        persons = [{key: value for key, value in one.items() if value is not None} for one in truth['annotations']]
+        truth = {**truth, 'annotations': persons}
+        use_area = all('area' in one for one in persons)
         with contextlib.redirect_stdout(io.StringIO()):
             self.truth = COCO()
             self.truth.dataset = truth

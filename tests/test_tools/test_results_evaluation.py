@@ -13,6 +13,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from results_evaluation import FIGURES, ResultsEvaluation
+from tiny_coco import coco_content
 from worst_cases import draw_worst, persons_of, skeleton_of
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +182,14 @@ def test_the_tool_prints_the_ten_figures(files, monkeypatch, capsys):
     assert tool(files / 'none.json', files / 'results.json') == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ') and error.count('\n') == 1 and 'none.json' in error
+
+
+@pytest.mark.parametrize('key', ['area', 'iscrowd', 'num_keypoints'])
+def test_null_is_as_good_as_nothing(tmp_path, key):
+    content, names = coco_content(2), ('image_id', 'category_id', 'keypoints')
+    rows = [{name: one[name] for name in names} | dict(score=0.5) for one in content['annotations']]
+    content['annotations'][2][key] = None
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    (tmp_path / 'results.json').write_text(json.dumps(rows))
+    evaluation = ResultsEvaluation(tmp_path / 'truth.json', tmp_path / 'results.json')
+    assert evaluation.figures['AP'] == pytest.approx(1)
