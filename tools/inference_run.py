@@ -11,11 +11,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from inference_files import Source, VideoWriter, expand, write_image, write_results
+from inference_files import Source, expand, write_image, write_results
 from run_options import require_display
 
 from dyconv_pose.inference import Boxes, Image, PoseEstimator, read_image
 from dyconv_pose.inference.images import draw_heatmaps, draw_poses
+from dyconv_pose.inference.predictor import Tracker
 from dyconv_pose.inference.results import Poses, coco_results, confidences, without_duplicates
 
 
@@ -117,7 +118,7 @@ class Run:
         return None
 
     def _do_video(self, source: Source) -> None:
-        from dyconv_pose.inference.video import CameraReader, VideoReader
+        from inference_video import CameraReader, VideoReader, VideoWriter
 
         limit, writers = self.options.max_frames or sys.maxsize, {}
         with self._noting_failures():
@@ -149,8 +150,6 @@ class Run:
         if self.options.detect_every == 1 and source.kind == 'video':
             yield from self.estimator.stream((image, self.estimator.find(image), pts) for image, pts in frames)
             return
-        from dyconv_pose.inference.video import Tracker
-
         tracker = Tracker(self.estimator.find, self.options.detect_every)
         for image, pts in frames:
             found = next(self.estimator.stream([(image, tracker.find(image), pts)]))

@@ -1,6 +1,6 @@
 """Pose estimation on images around a network of any runtime. Letters: N persons, K keypoints."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,6 +115,30 @@ class PoseEstimator:
             if boxes.are_doubtful and not (confidences(poses.scores) >= self.person_threshold).any():
                 poses = poses[:0]
             yield image, poses, tag
+
+
+class Tracker:
+    """Finds persons by a detector on every n-th frame, ``every``, and in between by their last keypoints."""
+
+    def __init__(self, find: Callable[[Image], Boxes], every: int) -> None:
+        self.find_anew, self.every = find, every
+        self._frame, self._next = 0, Boxes.of([])
+
+    def find(self, image: Image) -> Boxes:
+        """Detected boxes on the n-th frames and when everybody was lost, else those left by :meth:`update`."""
+        is_due = self._frame % self.every == 0 or not len(self._next)
+        self._frame += 1
+        return self.find_anew(image) if is_due else self._next
+
+    def update(self, poses: Poses, size_wh: tuple[int, int]) -> None:
+        """Notes where the persons of a frame are, for the next one. A person with few confident keypoints is lost."""
+        rows = []
+        persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
+        for keypoints, scores, box, score in persons:
+            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
+            found = box_of_keypoints(keypoints, scores, size_wh, 0.9 * (box[2:] - box[:2]))
+            rows += [] if found is None else [[*found, score]]
+        self._next = Boxes.of(rows)
 
 
 def load_estimator(

@@ -308,7 +308,7 @@ def test_the_tool_runs_where_torch_and_mmpose_are_absent(estimator, exported, im
 
 
 def test_import_needs_no_torch():
-    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference.video')
+    done = without_torch('import dyconv_pose, dyconv_pose.deploy, dyconv_pose.inference')
     assert done.returncode == 0, done.stderr
 
 

@@ -205,7 +205,7 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 import numpy as np
 from dyconv_pose.inference import *
-from dyconv_pose.inference import KeypointSet, TopdownSpec, HeatmapModel, PoseEstimator, video
+from dyconv_pose.inference import KeypointSet, TopdownSpec, HeatmapModel, PoseEstimator
 from dyconv_pose.inference.detectors import WholeImage
 names = KeypointSet(('nose',), (0,), (), ((255, 0, 0),), ())
 spec = TopdownSpec((96, 128), (0, 0, 0), (1, 1, 1))

@@ -8,8 +8,8 @@ from inference_boxes import CocoBoxes
 
 from dyconv_pose.inference import Boxes, Image, load_detector
 from dyconv_pose.inference.detectors import OnnxDetector, WholeImage
+from dyconv_pose.inference.predictor import Tracker
 from dyconv_pose.inference.results import Poses, without_duplicates
-from dyconv_pose.inference.video import Tracker
 
 BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')
 

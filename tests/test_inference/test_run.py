@@ -10,9 +10,9 @@ import pytest
 from inference_boxes import CocoBoxes
 from inference_files import kind_of_file
 from inference_run import Run, RunOptions
+from inference_video import VideoReader
 
 from dyconv_pose.inference import Boxes
-from dyconv_pose.inference.video import VideoReader
 
 
 class Notes:

@@ -9,10 +9,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from inference_files import VideoWriter
 from inference_run import Run, RunOptions
-
-from dyconv_pose.inference.video import VideoReader
+from inference_video import VideoReader, VideoWriter
 
 #: Milliseconds of a video with a variable frame rate.
 TIMES = [0, 40, 70, 200, 1000, 1033, 1066]

@@ -15,7 +15,7 @@ from dataset_converters.dataset_report import annotation_warnings, detection_war
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inference_boxes import CocoBoxes
-from inference_files import VideoWriter
+from inference_video import VideoReader, VideoWriter
 from results_evaluation import ResultsEvaluation
 from tiny_coco import NAMES, coco_content
 from worst_cases import persons_of, skeleton_of
@@ -24,7 +24,6 @@ from dyconv_pose.apis import read_checkpoint
 from dyconv_pose.datasets.rules import check_annotations, check_detections, read_annotations
 from dyconv_pose.inference.images import as_image, read_image
 from dyconv_pose.inference.results import Image
-from dyconv_pose.inference.video import VideoReader
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 

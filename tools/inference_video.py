@@ -1,18 +1,16 @@
-"""Videos with the timestamps of their frames by FFmpeg (PyAV), cameras by OpenCV, and tracking from frame to frame.
+"""Videos with the timestamps of their frames, read and written by FFmpeg (PyAV), and cameras by OpenCV.
 
 Frames are (height, width, 3) uint8, blue first and upright. Times are whole numbers of a ``time_base``, in seconds.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
-
-from .results import Boxes, Image, Poses, box_of_keypoints
 
 
 class VideoReader:
@@ -116,25 +114,53 @@ class CameraReader:
             yield frame, int(1000 * (time.monotonic() - start))
 
 
-class Tracker:
-    """Finds persons by a detector on every n-th frame, ``every``, and in between by their last keypoints."""
+class VideoWriter:
+    """Writes frames into an MP4 file (H.264), each shown at its time; a ValueError where it cannot be written.
 
-    def __init__(self, find: Callable[[Image], Boxes], every: int) -> None:
-        self.find_anew, self.every = find, every
-        self._frame, self._next = 0, Boxes.of([])
+    The file is made with the first frame, which sets the video's size, rounded up to even numbers.
+    """
 
-    def find(self, image: Image) -> Boxes:
-        """Detected boxes on the n-th frames and when everybody was lost, else those left by :meth:`update`."""
-        is_due = self._frame % self.every == 0 or not len(self._next)
-        self._frame += 1
-        return self.find_anew(image) if is_due else self._next
+    def __init__(self, path: Path, rate: Fraction, time_base: Fraction) -> None:
+        self.path, self.rate, self.time_base, self._container = path, rate, time_base, None
 
-    def update(self, poses: Poses, size_wh: tuple[int, int]) -> None:
-        """Notes where the persons of a frame are, for the next one. A person with few confident keypoints is lost."""
-        rows = []
-        persons = zip(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, strict=True)
-        for keypoints, scores, box, score in persons:
-            # Unseen joints must not shrink a person to a hand: a side keeps 0.9 of its length from frame to frame.
-            found = box_of_keypoints(keypoints, scores, size_wh, 0.9 * (box[2:] - box[:2]))
-            rows += [] if found is None else [[*found, score]]
-        self._next = Boxes.of(rows)
+    def write(self, frame: np.ndarray, pts: int) -> None:
+        """Appends a frame."""
+        import av
+
+        with self._one_sentence():
+            if self._container is None:
+                # Where frames are coded out of order, FFmpeg mistakes the duration of a variable frame rate.
+                options = {'preset': 'veryfast', 'bf': '0'}
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._container = av.open(str(self.path), 'w')
+                self._stream = self._container.add_stream('libx264', min(self.rate, 60), options)
+                self._stream.height, self._stream.width = (side + side % 2 for side in frame.shape[:2])
+                self._stream.pix_fmt, self._stream.codec_context.time_base = 'yuv420p', self.time_base
+            size = self._stream.width, self._stream.height
+            right, bottom = np.subtract(size, frame.shape[1::-1]).tolist()
+            if {right, bottom} <= {0, 1}:
+                frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            else:  # a camera or stream that changes its size
+                frame = cv2.resize(frame, size)
+            encoded = av.VideoFrame.from_ndarray(frame, format='bgr24')
+            encoded.pts, encoded.time_base, self._last = pts, self.time_base, pts
+            self._container.mux(self._stream.encode(encoded))
+
+    def close(self, end: int = 0) -> None:
+        """Finishes the file; the last frame is shown until the time ``end``, if that is later than a frame's usual."""
+        if self._container is not None:
+            with self._one_sentence():
+                for packet in self._stream.encode():
+                    if packet.pts == self._last and end > packet.pts:
+                        packet.duration = end - packet.pts
+                    self._container.mux(packet)
+                self._container.close()
+
+    @contextmanager
+    def _one_sentence(self) -> Iterator[None]:
+        import av
+
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            raise ValueError(f'The video "{self.path}" cannot be written: {error} (is the disk full?)') from error
