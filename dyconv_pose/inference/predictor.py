@@ -155,7 +155,8 @@ def load_estimator(
     """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
 
     Args:
-        network: One that ships, ``'x1.0'`` or ``'x1.75'``; an exported file (.onnx); or a config or its file.
+        network: The name of one that ships, such as ``'x1.0'`` or ``'x1.75-collapsed'``; an exported file (.onnx); or a
+            config or its file.
         checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
         device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.
         batch_size: How many persons go through the network at once.

@@ -1,4 +1,7 @@
-"""Makes a built network dynamic, by a rule over its convolutions; MMEngine is imported where its names are met."""
+"""Makes a built network dynamic, by a rule over its convolutions; MMEngine is imported where its names are met.
+
+With a warm start, the new layers load the static ones' weights, which ``DynamicConv2d.from_static`` makes K of.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Dynamic layers in MMPose's networks: built static, then converted, so that nothing of a network is copied.
 
-They start from static checkpoints, and ``paramwise_cfg`` holds for them as for static ones.
+``paramwise_cfg`` holds for them as for static ones. Their start from static checkpoints is :mod:`.warm_start`.
 """
 
 from collections.abc import Sequence
@@ -8,19 +8,16 @@ from fnmatch import fnmatchcase
 from inspect import signature
 from typing import ClassVar
 
-from mmengine.logging import print_log
-from mmengine.model import update_init_info
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, WEIGHT_INITIALIZERS
-from mmengine.runner import CheckpointLoader
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpose.engine.optim_wrappers import ForceDefaultOptimWrapperConstructor
 from mmpose.registry import MODELS
 from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS as POSE_CONSTRUCTORS
 from torch import nn
 
 from dyconv_pose import layers
-from dyconv_pose.layers import DynamicConv2d, dynamic_layers, make_dynamic
+from dyconv_pose.layers import DynamicConv2d, make_dynamic
 from dyconv_pose.layers.convert import KINDS
 
 # In the root registry a layer is found from any scope: conv_cfg=dict(type='DyConv2d').
@@ -83,48 +80,6 @@ class DynamicMixin:
             names = [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
             static = [pattern for pattern in self.static_convs if any(fnmatchcase(name, pattern) for name in names)]
             make_dynamic(self, conv_cfg, include=dynamic_convs, exclude=static, kinds=dynamic_kinds)
-
-
-@WEIGHT_INITIALIZERS.register_module()
-class WarmStart:
-    """Initialises a dynamic network by its trained static twin: ``init_cfg=dict(type='WarmStart', checkpoint=...)``.
-
-    Without noise the network computes what the static one does, as with ``type='Pretrained'``; noise parts the K equal
-    kernels from the start. Other entries of an ``init_cfg`` list would overwrite what is loaded.
-
-    Args:
-        checkpoint: File or address of the static network's checkpoint.
-        prefix: What comes before the names of the network's weights there, such as ``'backbone.'``.
-        noise: Standard deviation of the noise as a share of that of each static kernel.
-    """
-
-    def __init__(self, checkpoint: str, prefix: str = '', noise: float = 0.01) -> None:
-        self.checkpoint, self.prefix, self.noise = checkpoint, prefix, noise
-
-    def __call__(self, network: nn.Module) -> None:
-        """Loads the weights; raises a ValueError where they are not those of the network's static twin."""
-        content = CheckpointLoader.load_checkpoint(self.checkpoint, map_location='cpu')
-        static = content.get('state_dict', content)
-        static = {name.removeprefix(self.prefix): w for name, w in static.items() if name.startswith(self.prefix)}
-        shapes = {name: weight.shape for name, weight in network.state_dict().items()}  # of the static twin
-        for name, layer in dynamic_layers(network):
-            shapes = {key: shape for key, shape in shapes.items() if not key.startswith(f'{name}.')}
-            shapes[f'{name}.weight'] = layer.kernel_shape
-            shapes |= {} if layer.bias is None else {f'{name}.bias': layer.bias.shape[1:]}
-        unfit = [name for name, shape in shapes.items() if name not in static or static[name].shape != shape]
-        if unfit:
-            raise ValueError(
-                f'A warm start needs the checkpoint of the static twin, and "{self.checkpoint}" with the prefix '
-                f'"{self.prefix}" has no fitting weight for {len(unfit)} of {len(shapes)}, such as {unfit[0]}.'
-            )
-        network.load_state_dict(static, strict=False)
-        for _, layer in dynamic_layers(network):
-            layer.add_noise(self.noise)
-        for module in network.modules():
-            module.is_init = True  # what MMEngine would initialise after this
-        if hasattr(network, '_params_init_info'):
-            update_init_info(network, init_info=f'{type(self).__name__}: {self.checkpoint}, noise {self.noise}')
-        print_log(f'Warm start from {self.checkpoint}, noise {self.noise}', logger='current')
 
 
 class _SeesDynamicLayers:

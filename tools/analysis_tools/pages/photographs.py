@@ -1,6 +1,8 @@
 """The tables of the networks for photographs and of the demo page, from the records of programs."""
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from analysis_tools.pages.fill import markdown_table
@@ -9,9 +11,14 @@ from analysis_tools.pages.fill import markdown_table
 METRICS = {'AP': 'coco/AP', 'AP .5': 'coco/AP .5', 'AP .75': 'coco/AP .75', 'AR': 'coco/AR', 'PCK': 'lspet/PCK'}
 
 
-def photographs(root: Path) -> str:
+#: Records of the networks that ship, and of what people would take instead.
+SHIPPED = ('movenet_lightning', 'movenet_thunder', 'dy-x1.0', 'dy-x1.0-collapsed', 'dy-x1.75', 'dy-x1.75-collapsed')
+
+
+def photographs(root: Path, names: Sequence[str] = ('*',)) -> str:
     """What each network scores, by AP; ``end_to_end`` of a record is the AP with the detector that ships."""
-    records = [json.loads(path.read_text()) for path in (root / 'results/photographs_256x192').glob('*.json')]
+    paths = [path for name in names for path in (root / 'results/photographs_256x192').glob(f'{name}.json')]
+    records = [json.loads(path.read_text()) for path in paths]
     records.sort(key=lambda record: record['metrics']['coco/AP'])
 
     def figure(value: float | None) -> str:
@@ -56,4 +63,9 @@ def photograph_times(root: Path) -> str:
     return markdown_table(['ms', *(what.replace('1 threads', '1 thread') for what in results)], rows)
 
 
-TABLES = {'photographs': photographs, 'demo_page': demo_page, 'photograph_times': photograph_times}
+TABLES = {
+    'photographs': photographs,
+    'shipped': partial(photographs, names=SHIPPED),
+    'demo_page': demo_page,
+    'photograph_times': photograph_times,
+}
