@@ -26,6 +26,9 @@ from .config import BUILD_ERRORS, check_input_size, describe
 #: Where launchers write a process's number: torchrun, Slurm, Open MPI.
 _RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
+#: The names of MMEngine's default hooks.
+_OWN_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+
 #: What PyTorch puts before the traceback of another process or thread.
 _WRAPPED = re.compile(r'^Caught \w+ in .*\nOriginal ')
 
@@ -116,6 +119,11 @@ def _resume_point(config: Config, resume: bool | str, trust: bool) -> ResumePoin
 
 class _Runner(Runner):
     """MMEngine's Runner; in several processes, stages are frozen before gradients are awaited from their weights."""
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Registers hooks; ``None`` in the place of one leaves it out, as with MMEngine's own alone otherwise."""
+        hooks = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OWN_HOOKS}
+        super().register_default_hooks(hooks)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wraps the network, set to training, which is when MMPose's networks freeze stages."""

@@ -72,6 +72,13 @@ def test_resuming_from_nothing_is_refused(small_config):
         train(small_config, resume=True)
 
 
+def test_none_leaves_a_hook_out(small_config):
+    small_config.default_hooks.update(timer=None, undefined_scores=None)
+    small_config.train_cfg.max_epochs = 1
+    found = {type(hook).__name__ for hook in train(small_config).hooks}
+    assert 'NonFiniteLossHook' in found and not found & {'IterTimerHook', 'UndefinedScoreHook'}
+
+
 def test_mixed_precision_trains(small_config):
     small_config.train_cfg.max_epochs = 1
     runner = train(small_config, amp=True)
