@@ -121,7 +121,7 @@ class _Runner(Runner):
     """MMEngine's Runner; in several processes, stages are frozen before gradients are awaited from their weights."""
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Registers hooks; ``None`` in the place of one leaves it out, as with MMEngine's own alone otherwise."""
+        """Registers hooks by name; ``None`` leaves one out, which MMEngine allows for its own alone."""
         hooks = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OWN_HOOKS}
         super().register_default_hooks(hooks)
 

@@ -42,8 +42,8 @@ def load_detector(
         return MMDetDetector.load(name, device, trust=trust, **limit)
     replaced = ': "multipose" took the place of "hog" and finds far more persons' if name == 'hog' else ''
     raise ValueError(
-        f'Boxes must come from "multipose", "image", a .json file of COCO annotations or detections, a .onnx file of '
-        f'YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT, got "{name}"{replaced}.'
+        f'Boxes must come from "multipose", "image", a .onnx file of YOLOX or RTMDet, or mmdet:CONFIG:CHECKPOINT (with '
+        f'tools/infer.py also from a .json file of COCO annotations or detections), got "{name}"{replaced}.'
     )
 
 
