@@ -42,7 +42,8 @@ NETWORKS = {
     'ResNet-18, type A': ('res18', None),
     'ResNet-18, type B': ('res18', 'mobilenetv2-bneck'),
     'MobileNetV2 x1.0 with the pyramid': ('mobilenetv2-fpn', None),
-    'MobileNetV2 x1.0 with the pyramid, pointwise layers alone': ('mobilenetv2-fpn-pointwise', None),
+    'MobileNetV2 x1.0, type B, pointwise layers alone': ('mobilenetv2-bneck', None),
+    'MobileNetV2 x1.0 with the pyramid, pointwise layers alone': ('mobilenetv2-fpn', None),
 }
 
 #: Seconds in which the threads of the network before come to rest: those of ONNX Runtime go on waiting actively.
@@ -51,13 +52,16 @@ _REST = 0.03
 
 def config_of(network: str, is_dynamic: bool) -> Config:
     """The config of a network or of its static twin."""
-    names = [name and (f'dy-{name}' if is_dynamic else name.removesuffix('-pointwise')) for name in NETWORKS[network]]
+    names = [name and (f'dy-{name}' if is_dynamic else name) for name in NETWORKS[network]]
     paths = [name and FOLDER / (ON_PHOTOGRAPHS if 'fpn' in name else ON_COCO).format(name) for name in names]
     body, head = (path and load_config(f'{path}.py') for path in paths)
     if head:
         channels = body.model.head.in_channels
         body.model.head = head.model.head
         body.model.head.in_channels = channels
+    if is_dynamic and network.endswith('pointwise layers alone'):
+        for part in (body.model.backbone, body.model.head):
+            part.dynamic_kinds = ['pointwise']
     return body
 
 
