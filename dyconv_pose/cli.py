@@ -12,5 +12,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except (ValueError, FileNotFoundError, FloatingPointError, ImportError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # no right to write, a folder in place of a file, a full disk
+        print(f'error: "{error.filename}" cannot be read or written: {error.strerror or error}.', file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -50,5 +50,6 @@ def find_config(name: str | Path) -> Path:
         if found:
             return found[0]
     raise FileNotFoundError(
-        f'The config must be a file or the name of one in "{configs}", got "{name}" (docs/models.md).'
+        f'The config must be a file or the name of one in "{configs}" (docs/models.md), got "{name}"; networks that '
+        f'ship are {", ".join(NETWORKS)}.'
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dyconv_pose.__main__ import COMMANDS
+from dyconv_pose.cli import run
 from dyconv_pose.moved import moved
 from dyconv_pose.resources import find_config
 
@@ -95,3 +96,16 @@ def test_what_moved_names_its_new_place():
     ):
         with pytest.raises(ModuleNotFoundError, match=place):
             exec(statement)
+
+
+@pytest.mark.parametrize(
+    'error', [PermissionError(13, 'Permission denied', 'a.json'), IsADirectoryError(21, 'Is a directory', 'a.json')]
+)
+def test_a_file_that_cannot_be_written_is_one_sentence(error, capsys):
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run(fail)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f'error: "a.json" cannot be read or written: {error.strerror}.\n'

@@ -44,9 +44,7 @@ def parse_args() -> argparse.Namespace:
         choices=['pointwise', 'depthwise', 'dense'],
         help='of which kinds layers are collapsed (default: all)',
     )
-    parser.add_argument(
-        '--persons', type=int, default=500, help='training persons to collapse by (default: %(default)s)'
-    )
+    parser.add_argument('--persons', type=int, help='training persons to collapse by (default: 500)')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='unpickle the checkpoint in full, which can run code in it'
     )
@@ -55,10 +53,16 @@ def parse_args() -> argparse.Namespace:
         parser.error(
             f'--collapse takes COCO annotations and the folder of their images, or nothing, got {args.collapse}'
         )
-    if args.max_loss is not None and (args.collapse is None or args.max_loss < 0):
-        parser.error(f'--max-loss is AP, at least 0, that --collapse may cost, got {args.max_loss}')
+    for name in ('max_loss', 'kinds', 'persons'):
+        if args.collapse is None and getattr(args, name) is not None:
+            parser.error(f'--{name.replace("_", "-")} is of --collapse, which is not given')
+    if args.max_loss is not None and not 0 <= args.max_loss <= 1:
+        parser.error(f'--max-loss is AP that may be lost, between 0 and 1, got {args.max_loss}')
+    args.persons = 500 if args.persons is None else args.persons
     if args.persons < 1:
         parser.error(f'--persons must be at least 1, got {args.persons}')
+    if args.with_attention and args.collapse is not None and args.max_loss is None and args.kinds is None:
+        parser.error('--with-attention is of dynamic layers, and --collapse leaves none: leave one of them out')
     return args
 
 
@@ -80,7 +84,8 @@ def main() -> None:
     for name, error in report.errors.items():
         print(f'{name:20} largest relative difference from torch {error:.2g}')
     if report.storage_error is not None:
-        print(f'weights in {args.weights} change heatmaps by {report.storage_error:.2g} of their largest value')
+        share = f'{report.storage_error:.1%} of the largest value'
+        print(f'weights in {args.weights} change the heatmaps of the images by at most {share}')
     size = Path(args.out).stat().st_size / 1e6
     print(f'{args.out}, {size:.1f} MB, opset {args.opset}, batch size {args.batch or "free"}')
 

@@ -1,6 +1,7 @@
 """Finds keypoints in images, folders, videos and camera streams, by a network that ships or by your own."""
 
 import argparse
+import glob
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,12 +36,14 @@ def parse_args() -> argparse.Namespace:
         'one person), a COCO annotation or detection file (.json), a YOLOX or RTMDet model (.onnx), or '
         '"mmdet:CONFIG:CHECKPOINT" where MMDetection is installed',
     )
-    parser.add_argument('--whole-image', action='store_true', help='the same as --boxes image')
+    parser.add_argument(
+        '--whole-image', action='store_const', const='image', dest='boxes', help='the same as --boxes image'
+    )
     parser.add_argument('--ann-file', help='for COCO detections: annotations that give the file names of image ids')
-    parser.add_argument('--box-thr', type=float, help='detected boxes that score less are left out')
+    parser.add_argument('--box-thr', type=score, help='detected boxes that score less are left out')
     parser.add_argument(
         '--person-thr',
-        type=float,
+        type=score,
         default=0.5,
         help='a detected person is drawn if the better half of the keypoints scores at least this on average '
         '(default: %(default)s)',
@@ -48,9 +51,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--detect-every', type=int, default=1, metavar='N', help='on videos, detect on every N-th frame'
     )
-    parser.add_argument('--max-frames', type=int, help='end a video or camera after so many frames')
-    parser.add_argument('--kpt-thr', type=float, default=0.3, help='keypoints that score less are not drawn')
-    parser.add_argument('--nms-thr', type=float, default=0.9, help='similarity above which two persons are one')
+    parser.add_argument('--max-frames', type=count, help='end a video or camera after so many frames')
+    parser.add_argument('--kpt-thr', type=score, default=0.3, help='keypoints that score less are not drawn')
+    parser.add_argument('--nms-thr', type=score, default=0.9, help='similarity above which two persons are one')
     parser.add_argument('--no-overlays', action='store_true', help='write results.json alone')
     parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
     parser.add_argument('--heatmaps', action='store_true', help='write images of the heatmaps')
@@ -67,13 +70,42 @@ def parse_args() -> argparse.Namespace:
         '--backend', choices=['onnxruntime', 'openvino'], default='onnxruntime', help='what runs an exported file'
     )
     args = parser.parse_intermixed_args()  # options may stand between inputs
-    count = 1 if args.inputs[0].lower().endswith('.onnx') else 2 if is_config(args.inputs[0]) else 0
-    args.network, args.inputs = args.inputs[:count] or [args.model], args.inputs[count:]
+    first, files = args.inputs[0], 1 if args.inputs[0].lower().endswith('.onnx') else 2 * is_config(args.inputs[0])
+    args.network, args.inputs = args.inputs[:files] or [args.model], args.inputs[files:]
     if not args.inputs:
-        parser.error('the following arguments are required: INPUT')
-    if count and args.model:
-        parser.error(f'--model names a network that ships, and {args.network[0]} is another: leave one of them out')
+        parser.error(f'after {first} come {"its checkpoint and " * (files == 2)}the inputs: see the usage')
+    for text in args.inputs:
+        if Path(text).suffix in ('.py', '.pth', '.pt', '.onnx'):
+            parser.error(f'{text} is no input: a network comes before all inputs, as MODEL.onnx or CONFIG CHECKPOINT')
+    if not files and not is_input(first):
+        parser.error(f'{first} is neither an input that exists nor a config')
+    if files and args.model:
+        parser.error(f'--model names a network that ships, and {first} is another: leave one of them out')
+    if args.ann_file and not args.boxes.lower().endswith('.json'):
+        parser.error('--ann-file belongs to COCO detections: name them by --boxes')
+    if args.box_thr is not None and args.boxes == 'image':
+        parser.error('--box-thr is for detected boxes, and here each image is one person: leave it out')
     return args
+
+
+def score(text: str) -> float:
+    """A threshold of the command line."""
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f'must be between 0 and 1, got {text}')
+    return float(text)
+
+
+def count(text: str) -> int:
+    """A number of things of the command line."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {text}')
+    return int(text)
+
+
+def is_input(text: str) -> bool:
+    """Whether there is such an input, or its name is that of a file, which may be missing."""
+    is_pattern, is_camera = glob.has_magic(text), text.partition(':')[0] == 'webcam'
+    return is_pattern or is_camera or Path(text).exists() or 1 < len(Path(text).suffix) <= 5
 
 
 def is_config(text: str) -> bool:
@@ -105,7 +137,7 @@ def main() -> int:
         detect_every=args.detect_every,
         max_frames=args.max_frames,
     )
-    boxes = 'image' if args.whole_image else args.boxes
+    boxes = args.boxes
     if boxes.lower().endswith('.json'):
         from inference_boxes import CocoBoxes
 
@@ -141,14 +173,15 @@ def main() -> int:
     counts = [f'{count} {word}{"s" * (count != 1)}' for count, word in found]
     doubtful = f' (and {done.doubtful} too uncertain to draw)' if done.doubtful else ''
     replaced = ' (results.json and overlays of an earlier run are replaced)' if done.has_replaced else ''
-    overlays = '' if args.no_overlays else f', overlays in {done.folder / "overlays"}'
+    overlays = f', overlays in {done.folder / "overlays"}' if done.images and not args.no_overlays else ''
     print(f'{", ".join(counts)}{doubtful}: {results}{overlays}{replaced}')
     if empty := [name for name, persons in done.persons.items() if not persons]:
         print(f'no person was found in {listed(empty)} (see --person-thr, --box-thr)')
     if done.left_out:
         print(f'{len(done.left_out)} files were left out, which are neither images nor videos: {listed(done.left_out)}')
     if done.failures:
-        print(f'{len(done.failures)} inputs could not be used, or not whole: they are named above')
+        inputs = f'{len(done.failures)} input{"s" * (len(done.failures) > 1)}'
+        print(f'{inputs} could not be used, or not whole: named above')
     return 1 if done.failures else 0
 
 

@@ -63,10 +63,14 @@ class Run:
         """Works through inputs as :func:`expand` takes them and returns the results file; a ValueError without any."""
         sources, results = [], self.folder / 'results.json'
         for text in inputs:
-            with self._noting_failures():
+            try:
                 sources += expand(text)
+            except ValueError as error:
+                self.failures.append(str(error))
         if not sources:
             raise ValueError(' '.join(self.failures))
+        for failure in self.failures:
+            self.progress.fail(failure)
         if hasattr(self.estimator.detector, 'image_id'):  # boxes of known images
             self.estimator.detector.check({one.name: one.path for one in sources if one.kind == 'image'})
         self.left_out = [source.path for source in sources if not source.kind]

@@ -34,7 +34,7 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     except FileNotFoundError as error:
         missing = error.filename or error
         raise FileNotFoundError(f'The config "{path}" is based on a file that does not exist: {missing}.') from error
-    except (KeyError, NameError, SyntaxError, TypeError, ImportError) as error:
+    except (KeyError, NameError, SyntaxError, TypeError, ImportError, OSError) as error:
         raise ValueError(f'The config "{path}" cannot be read: {describe(error)}') from error
     try:
         config.merge_from_dict(options or {})

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ class ExportReport:
     """What an export gave."""
 
     errors: dict[str, float]  # for each check its largest relative difference from torch, see TOLERANCE
-    storage_error: float | None  # the relative difference that storing weights in fewer bits makes, if asked for
+    storage_error: float | None  # the relative difference that weights in fewer bits make on the images, if there are
 
 
 def export_onnx(
@@ -78,7 +79,8 @@ def export_onnx(
     deployed = to_deploy(model.network.module, 'batch_1' if batch else 'any_batch')
     if storage != 'float32':
         reference = TorchNetwork(store_weights(deployed, storage))
-        storage_error = max(relative_error(reference(one), model.network(one)) for one in inputs.values())
+        crops = [one for name, one in inputs.items() if name.startswith('images')]
+        storage_error = max((relative_error(reference(one), model.network(one)) for one in crops), default=None)
     if with_attention:
         deployed = WithAttention(deployed)
         if not deployed.attention:
@@ -166,8 +168,8 @@ def check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: in
         )
     if out.suffix.lower() != '.onnx':
         raise ValueError(f'The exported file must be named .onnx, by which it is recognised, got "{out}".')
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f'The exported file must go into an existing folder, got "{out.parent}".')
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise FileNotFoundError(f'The exported file must go into an existing folder that is yours, got "{out.parent}".')
     if not isinstance(model, HeatmapModel) or not isinstance(model.network, TorchNetwork):
         raise ValueError(
             "Export is for networks with MMPose's MSRAHeatmap or SimCCLabel codec and plain test pipeline (no UDP, no "
@@ -211,5 +213,5 @@ def _check(path: Path, size: int | None, reference: TorchNetwork, inputs: dict[s
         )
     raise ValueError(
         f'The exported network must equal that of torch within {TOLERANCE:g} of the largest value, it differs by '
-        f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset, and without --weights.'
+        f'{errors[worst]:.2g} ({worst}): no file is left; try another --opset.'
     )

@@ -101,10 +101,14 @@ class OnnxDetector:
         try:
             session = onnxruntime_session(str(path))
         except Exception as error:  # its errors share no base class but this one
-            raise ValueError(f'The detector "{path}" cannot be loaded: {str(error).splitlines()[0]}') from error
-        first = session.get_inputs()[0]
-        if len(first.shape) != 4:
-            raise ValueError(f'A detector must take images (1, 3, height, width), "{path}" takes {first.shape}.')
+            problem = str(error).splitlines()[0]
+            raise ValueError(f'The detector "{path}" cannot be loaded (is it a whole file?): {problem}') from error
+        first, found = session.get_inputs()[0], session.get_outputs()[0]
+        if len(first.shape) != 4 or len(found.shape) != 3:
+            raise ValueError(
+                f'A detector must take images (1, 3, height, width) and give detections (1, N, 5), "{path}" takes '
+                f'{first.shape} and gives {found.shape}.'
+            )
         height, width = (size if isinstance(size, int) else 640 for size in first.shape[2:])
         return cls(lambda batch: session.run(None, {first.name: batch}), (width, height), Path(path).name, threshold)
 

@@ -1,5 +1,6 @@
 """Pose estimation on images around a network of any runtime. Letters: N persons, K keypoints."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -190,6 +191,8 @@ def load_estimator(
             'A config and a checkpoint need PyTorch and MMPose, which are not installed: export the network where they '
             'are ("python tools/export.py CONFIG CHECKPOINT --out model.onnx") and give that file.'
         )
+    if checkpoint is None:
+        warnings.warn('A network without a checkpoint has random weights: name its checkpoint.', stacklevel=2)
     from dyconv_pose.apis.estimator import load_model
 
     model = load_model(network, checkpoint, device, flip_test, keep_heatmaps, trust)

@@ -10,6 +10,7 @@ from dyconv_pose.inference import Boxes, Image, load_detector
 from dyconv_pose.inference.detectors import OnnxDetector, WholeImage
 from dyconv_pose.inference.predictor import Tracker
 from dyconv_pose.inference.results import Poses, without_duplicates
+from dyconv_pose.resources import NETWORKS, find_weights
 
 BLACK = Image(np.zeros((320, 240, 3), dtype=np.uint8), 'a.jpg')
 
@@ -168,6 +169,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / 'a.onnx').write_text('no model')
     with pytest.raises(ValueError, match=r'a\.onnx'):
         OnnxDetector.load(tmp_path / 'a.onnx')
+    with pytest.raises(ValueError, match='and give detections'):
+        OnnxDetector.load(find_weights(NETWORKS['x1.0-collapsed']))
 
 
 def test_the_whole_image():

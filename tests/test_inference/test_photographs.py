@@ -156,7 +156,13 @@ def test_mistakes_are_one_sentence_with_the_remedy(tmp_path):
         ((photograph, '--boxes', 'hog'), 'took the place of "hog"'),
         (('none.onnx', photograph), 'must be an existing ONNX file, got "none.onnx"'),
         (('none.onnx', photograph, '--model', 'x1.0'), '--model names a network that ships'),
-        ((config + '.py',), 'INPUT'),
+        ((config, photograph), 'come its checkpoint and the inputs'),
+        ((photograph, 'a.pth'), 'a.pth is no input: a network comes before all inputs'),
+        (('td-hm_none', photograph), 'neither an input that exists nor a config'),
+        ((photograph, '--max-frames', '0'), 'must be at least 1, got 0'),
+        ((photograph, '--person-thr', '7'), 'must be between 0 and 1, got 7'),
+        ((photograph, '--ann-file', 'a.json'), 'belongs to COCO detections'),
+        ((photograph, '--whole-image', '--box-thr', '0.5'), 'each image is one person'),
         (('*.none',), 'a pattern that matches files, got "*.none"'),
     )
     commands = [arguments for arguments, _ in mistakes]

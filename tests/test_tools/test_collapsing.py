@@ -92,8 +92,11 @@ def test_mistakes(folder, tmp_path, run_tool):
     command = ['export.py', folder / 'config.py', folder / 'checkpoint.pth', '--out', 'a.onnx']
     for options, problem in (
         (['--collapse', 'a.json'], 'takes COCO annotations and the folder of their images, or nothing'),
-        (['--max-loss', '0.1'], 'that --collapse may cost'),
-        (['--collapse', '--max-loss', '-1'], 'that --collapse may cost'),
+        (['--max-loss', '0.1'], '--max-loss is of --collapse'),
+        (['--kinds', 'depthwise'], '--kinds is of --collapse'),
+        (['--persons', '50'], '--persons is of --collapse'),
+        (['--collapse', '--max-loss', '-1'], 'between 0 and 1'),
+        (['--collapse', '--with-attention'], 'is of dynamic layers, and --collapse leaves none'),
         (['--collapse', '--persons', '0'], 'must be at least 1'),
         (['--collapse', 'none.json', '.'], 'must be in an existing JSON file'),
     ):

@@ -6,10 +6,12 @@ of people.
 """
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
 from dyconv_pose.cli import run
+from dyconv_pose.files import write_atomically
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the folders of tools/ are imported by name
 
@@ -23,7 +25,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--ann-file', default=annotations, help=f'people by COCO annotations (default: {annotations})')
     parser.add_argument('--images', default=images, help=f'folder of their images (default: {images})')
     parser.add_argument('--number', type=int, default=128, help='how many of them (default: 128)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.number < 1:
+        parser.error(f'--number must be at least 1, got {args.number}')
+    return args
 
 
 def main() -> None:
@@ -36,9 +41,10 @@ def main() -> None:
 
     graph = read_graph(args.model)
     model, report = convert(graph, read_crops(args.ann_file, args.images, args.number))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     source = f'MoveNet {report["version"]}, version 4 (Google, Apache-2.0)'
-    torch.save(dict(meta=dict(source=source, **report), state_dict=model.state_dict()), args.out)
+    content = io.BytesIO()
+    torch.save(dict(meta=dict(source=source, **report), state_dict=model.state_dict()), content)
+    write_atomically(args.out, content.getvalue())
     print(
         f'{args.out}: {source}; largest difference of heatmaps from the graph {report["eval_difference"]:.1e}, '
         f'in training mode {report["train_difference"]:.2%}'

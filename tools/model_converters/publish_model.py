@@ -1,11 +1,13 @@
 """Writes the weights of a training checkpoint to a small file for others."""
 
 import argparse
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from dyconv_pose.cli import run
+from dyconv_pose.files import write_atomically
 
 #: What is kept of a checkpoint's "meta": which classes and keypoints it knows, its config and its origin.
 _KEPT = ('cfg', 'dataset_meta', 'epoch', 'iter', 'seed', 'mmengine_version')
@@ -44,10 +46,10 @@ def publish(
     meta = {key: _plain(value) for key, value in content.get('meta', {}).items() if key in _KEPT}
     if isinstance(meta.get('cfg'), str):  # without where the files lay
         meta['cfg'] = re.sub(r'^(work_dir|load_from) = .*\n', '', meta['cfg'], flags=re.MULTILINE)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': weights, 'meta': meta}, out)
-    return out
+    written = io.BytesIO()
+    torch.save({'state_dict': weights, 'meta': meta}, written)
+    write_atomically(out, written.getvalue())
+    return Path(out)
 
 
 def _mean(states: list[dict]) -> dict:
