@@ -4,16 +4,13 @@
 
 Each person is cut out as a square of 1.25 times the longer side of the box, as single-person models are used: of the
 annotated boxes, or with ``--detected`` of those that the detector that ships finds. There is no flip test. A person's
-score is the mean of the keypoint scores, times the box's. The milliseconds are
-those of the network in ONNX Runtime, for one crop.
+score is the mean of the keypoint scores, times the box's.
 """
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
@@ -68,10 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='the .json file of MoveNet Lightning or Thunder')
     parser.add_argument('--size', type=int, required=True, help='192 for Lightning, 256 for Thunder')
-    parser.add_argument('--detected', action='store_true', help='boxes of the detector that ships')
+    parser.add_argument('--detected', action='store_true', help='boxes of the detector that ships: end_to_end')
     parser.add_argument('--data', type=Path, default=Path('data/photographs/real_people'))
-    parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--out', type=Path, required=True, help='the JSON file to write')
+    parser.add_argument('--out', type=Path, required=True, help='the JSON file to write, or to add to')
     args = parser.parse_args()
     import cv2
     import numpy as np
@@ -92,9 +88,9 @@ def main() -> None:
             for (left, top, right, bottom), score in zip(boxes.xyxy.tolist(), boxes.scores.tolist(), strict=True):
                 box = [left, top, right - left, bottom - top]
                 persons.append({'image_id': image_id, 'bbox': box, 'score': score})
-    session = load(args.model, args.size, args.threads)
+    session = load(args.model, args.size, threads=1)
     weight = read_graph(args.model).weight(f'ConstantFolding/{ROOT}truediv_2_recip').numpy()[..., 0]
-    rows, seconds = [], []
+    rows = []
     for person in persons:
         left, top, width, height = person['bbox']
         side = 1.25 * max(width, height)
@@ -103,9 +99,7 @@ def main() -> None:
         matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
         image = cv2.imread(str(folder / names[person['image_id']]))
         crop = cv2.warpAffine(image, matrix, (args.size, args.size))[..., ::-1].transpose(2, 0, 1)[None]
-        start = time.perf_counter()
         branches = session.run(None, {'image': crop.astype(np.float32) / np.float32(127.5) - 1})
-        seconds.append(time.perf_counter() - start)
         keypoints = decode(branches, weight)
         keypoints[:, :2] = keypoints[:, :2] * side + corner
         row = {'image_id': person['image_id'], 'category_id': 1, 'keypoints': keypoints.ravel().tolist()}
@@ -115,15 +109,17 @@ def main() -> None:
         file.flush()
         figures = ResultsEvaluation(annotations, file.name).figures
     name = Path(args.model).stem.removeprefix('movenet-').title()
-    content = {
-        'title': f'MoveNet {name} itself, square crops of {args.size} pixels',
-        'commands': [f'python benchmarks/movenet_itself.py MODELS/{Path(args.model).name} --size {args.size}'],
-        'persons': len(rows),
-        'metrics': {f'coco/{key}': value for key, value in figures.items()},
-        'milliseconds': {str(args.threads): round(1000 * statistics.median(seconds), 1)},
-    }
-    args.out.write_text(json.dumps(content, indent=1) + '\n')
-    print(f'{len(rows)} persons, AP {figures["AP"]:.4f}, {content["milliseconds"]} ms: {args.out}')
+    record = json.loads(args.out.read_text()) if args.out.is_file() else {'commands': []}
+    command = f'python benchmarks/movenet_itself.py MODELS/{Path(args.model).name} --size {args.size}'
+    command += f'{" --detected" * args.detected} --out {args.out}'
+    record['commands'] = sorted({*record['commands'], command})
+    if args.detected:
+        record['end_to_end'] = figures['AP']
+    else:
+        record['title'] = f'MoveNet {name} itself, square crops of {args.size} pixels'
+        record['metrics'] = {f'coco/{key}': value for key, value in figures.items()}
+    args.out.write_text(json.dumps(record, indent=1) + '\n')
+    print(f'{len(rows)} persons, AP {figures["AP"]:.4f}: {args.out}')
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ _PACKAGE = Path(__file__).parent
 NETWORKS = {
     'x1.0': 'dy-mobilenetv2-x1.0_photographs-256x192.onnx',
     'x1.0-collapsed': 'dy-mobilenetv2-x1.0-collapsed_photographs-256x192.onnx',  # static, see deploy.collapse
+    'x1.0-static': 'mobilenetv2-x1.0_photographs-256x192.onnx',
     'x1.75': 'dy-mobilenetv2-x1.75_photographs-256x192.onnx',
     'x1.75-collapsed': 'dy-mobilenetv2-x1.75-collapsed_photographs-256x192.onnx',
 }

@@ -12,7 +12,15 @@ METRICS = {'AP': 'coco/AP', 'AP .5': 'coco/AP .5', 'AP .75': 'coco/AP .75', 'AR'
 
 
 #: Records of the networks that ship, and of what people would take instead.
-SHIPPED = ('movenet_lightning', 'movenet_thunder', 'dy-x1.0', 'dy-x1.0-collapsed', 'dy-x1.75', 'dy-x1.75-collapsed')
+SHIPPED = (
+    'movenet_lightning',
+    'movenet_thunder',
+    'x1.0-static',
+    'dy-x1.0',
+    'dy-x1.0-collapsed',
+    'dy-x1.75-int8',
+    'dy-x1.75-collapsed',
+)
 
 
 def photographs(root: Path, names: Sequence[str] = ('*',)) -> str:

@@ -17,9 +17,9 @@ model = dict(
     ),
 )
 
-train_cfg = dict(max_iters=1000, val_interval=250)
+train_cfg = dict(max_iters=600, val_interval=200)
 
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=25, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=25, end=1000, T_max=975, eta_min=5e-6, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=25, end=600, T_max=575, eta_min=5e-6, by_epoch=False),
 ]
