@@ -49,7 +49,10 @@ def demo_page(root: Path) -> str:
     found = json.loads((root / 'benchmarks/results/demo_page.json').read_text())['demo_page']
     rows = [
         ('last run', f'{found["date"]}, {found["browser"]}'),
-        ('largest distance of a keypoint from where Python finds it', f'{found["pixels"]:.2f} pixels of 192x256'),
+        (
+            'largest distance of a drawn keypoint from where Python finds it',
+            f'{found["pixels"]:.2f} pixels of 192x256',
+        ),
     ]
     for key, threads in (('ms', 'one thread'), ('ms_with_threads', f'{found.get("threads")} threads')):
         if ms := found.get(key):
