@@ -67,7 +67,7 @@ def plot_training(
                 name = ' '.join(filter(None, (label, metric.removeprefix('coco/'))))
                 metric_axes.plot(*zip(*points, strict=True), style, color=f'C{index}', label=name, markersize=4)
     loss_axes.set(xlabel=unit, ylabel='training loss', yscale='log')
-    metric_axes.set(xlabel=unit, ylabel='validation', ylim=(0, None))
+    metric_axes.set(xlabel=unit, ylabel='validation', ylim=(0, 1.05 * metric_axes.get_ylim()[1]))
     for axes in (loss_axes, metric_axes):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
