@@ -9,11 +9,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool and exits with its status: 0 or what it returns, 2 for a user's mistake, 130 when interrupted."""
     try:
         sys.exit(main() or 0)
-    except (ValueError, FileNotFoundError, FloatingPointError, ImportError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        if isinstance(error, OSError) and error.filename:  # the system's own: no right, a full disk
+            error = f'"{error.filename}" cannot be read or written: {error.strerror}.'
         print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:  # no right to write, a folder in place of a file, a full disk
-        print(f'error: "{error.filename}" cannot be read or written: {error.strerror or error}.', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

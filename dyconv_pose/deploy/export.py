@@ -169,7 +169,9 @@ def check_arguments(model: HeatmapModel, out: Path, batch: int | None, opset: in
     if out.suffix.lower() != '.onnx':
         raise ValueError(f'The exported file must be named .onnx, by which it is recognised, got "{out}".')
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise FileNotFoundError(f'The exported file must go into an existing folder that is yours, got "{out.parent}".')
+        raise FileNotFoundError(
+            f'The exported file must go into a folder that can be written into, got "{out.parent}".'
+        )
     if not isinstance(model, HeatmapModel) or not isinstance(model.network, TorchNetwork):
         raise ValueError(
             "Export is for networks with MMPose's MSRAHeatmap or SimCCLabel codec and plain test pipeline (no UDP, no "

@@ -219,7 +219,7 @@ def test_a_network_that_rounding_moves_is_told_so(estimator, tmp_path, size, sto
         (dict(storage='int4'), 'must be stored in one of float32, float16, int8, got'),
         (dict(batch=4), 'must be 1 or left free, got 4'),
         (dict(out='model.pb'), 'must be named .onnx'),
-        (dict(out='none/model.onnx'), 'existing folder'),
+        (dict(out='none/model.onnx'), 'a folder that can be written into'),
         (dict(images=['none.jpg']), 'none.jpg'),
     ],
     ids=str,
