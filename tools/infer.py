@@ -137,16 +137,15 @@ def main() -> int:
         detect_every=args.detect_every,
         max_frames=args.max_frames,
     )
-    boxes = args.boxes
-    if boxes.lower().endswith('.json'):
+    if args.boxes.lower().endswith('.json'):
         from inference_boxes import CocoBoxes
 
-        detector = CocoBoxes(boxes, args.ann_file, args.box_thr or 0.0)
+        detector = CocoBoxes(args.boxes, args.ann_file, args.box_thr or 0.0)
     else:
-        detector = load_detector(boxes, args.box_thr, args.device, args.trust_checkpoint)
+        detector = load_detector(args.boxes, args.box_thr, args.device, args.trust_checkpoint)
     estimator = load_estimator(
         *args.network,
-        device=args.device if len(args.network) == 2 or not boxes.startswith('mmdet:') else 'cpu',
+        device=args.device if len(args.network) == 2 or not args.boxes.startswith('mmdet:') else 'cpu',
         batch_size=args.batch_size,
         flip_test=args.flip_test,
         detector=detector,
