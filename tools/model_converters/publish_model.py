@@ -27,7 +27,8 @@ def publish(
             turns them back into float32, rounded to 11 bits. Tensors with values beyond float16's range stay as they
             are.
         trust: As in :func:`~dyconv_pose.apis.read_checkpoint`.
-        average: Checkpoints of the same network, with whose weights those of the first are averaged.
+        average: Checkpoints of the same network or of its static or dynamic twin, with whose weights those of the first
+            are averaged: a static kernel counts as K equal ones, K kernels as their mean where the first is static.
 
     Returns:
         ``out``.
@@ -53,15 +54,29 @@ def publish(
 
 
 def _mean(states: list[dict]) -> dict:
-    shapes = [{name: value.shape for name, value in state.items()} for state in states]
-    if any(other != shapes[0] for other in shapes):
-        raise ValueError('Checkpoints that are averaged must be of one network, these have other weights or shapes.')
-    if len(states) == 1:
-        return states[0]
-    return {
-        name: sum(state[name].float() for state in states).div(len(states)) if value.is_floating_point() else value
-        for name, value in states[0].items()
-    }
+    """Mean weights, for the first network: a static twin's kernel counts as K equal ones, K kernels as their mean."""
+    first, *others = states
+    static = [{name for name in state if '.attention.' not in name} for state in states]
+    if not others:
+        return first
+    fits = all(names == static[0] for names in static) and all(
+        weight.shape in (first[name].shape, first[name].shape[1:]) or weight.shape[1:] == first[name].shape
+        for state in others
+        for name, weight in state.items()
+        if name in first
+    )
+    if not fits:
+        raise ValueError(
+            'Checkpoints that are averaged must be of one network, or of it and its static or dynamic twin: these have '
+            'other weights or shapes.'
+        )
+
+    def mean(name: str, value: 'Tensor') -> 'Tensor':  # noqa: F821  of torch
+        weights = [state[name].float() for state in states if name in state]
+        weights = [weight.mean(0) if weight.shape[1:] == value.shape else weight.expand_as(value) for weight in weights]
+        return sum(weights) / len(weights)
+
+    return {name: mean(name, value) if value.is_floating_point() else value for name, value in first.items()}
 
 
 def _halved(value: 'Tensor') -> 'Tensor':  # noqa: F821  of torch
@@ -88,7 +103,7 @@ def main() -> None:
         nargs='+',
         default=[],
         metavar='CHECKPOINT',
-        help='average the weights with those',
+        help='average the weights with those, of the same network or its twin',
     )
     parser.add_argument('--half', action='store_true', help='store the weights in float16')
     parser.add_argument(
