@@ -12,12 +12,22 @@ _neighbour = dict(
 )
 _pipeline = 'train_dataloader.dataset.pipeline'
 
+_taught = {
+    'model.type': 'TaughtPoseEstimator',
+    'model.teacher': dict(
+        config=f'{_folder}td-hm_mobilenetv2-x1.75-fpn_1xb32-5k_photographs-256x192.py',
+        checkpoint='work_dirs/teacher.pth',
+    ),
+}
+
 networks = {
     'recipe': _static,
     'photometric': dict(_static, options={_pipeline: [*_crop, dict(type='PhotometricDistortion'), *_end]}),
     'neighbours': dict(_static, options={_pipeline: [*_crop, _neighbour, *_colour, *_end]}),
     'patches': dict(_static, options={_pipeline: [*_crop, *_colour, dict(type='DropPatches'), *_end]}),
     'half the rate': dict(_static, options={'optim_wrapper.optimizer.lr': 2.5e-4}),
+    'teacher': dict(_static, options=_taught),
+    'teacher where no label is': dict(_static, options={**_taught, 'model.share': 0.0}),
     'no averaging': dict(_static, options={'default_hooks.average.momentum': 0.999}),
 }
 comparisons = [(name, 'recipe') for name in networks if name != 'recipe']
@@ -25,7 +35,7 @@ seeds = [0, 1]
 metrics = ['coco/AP', 'OKS', 'lspet/PCK']
 
 options = dict(
-    custom_imports=dict(imports=['dyconv_pose.registration', 'experiments.augmentations']),
+    custom_imports=dict(imports=['dyconv_pose.registration', 'experiments.augmentations', 'experiments.teaching']),
     train_cfg=dict(max_iters=400, val_interval=400),
     optim_wrapper=dict(type='CpuAmpOptimWrapper'),
     param_scheduler=[
