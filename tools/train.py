@@ -31,6 +31,9 @@ def main() -> None:
     args = parse_args()
     from dyconv_pose.apis import train
 
+    # isort: split
+    import experiments.augmentations  # noqa: F401  registers them
+
     config = config_with_options(args)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None

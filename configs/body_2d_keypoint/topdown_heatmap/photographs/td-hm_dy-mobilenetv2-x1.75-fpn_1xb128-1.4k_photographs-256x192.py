@@ -1,4 +1,4 @@
-_base_ = ['./td-hm_mobilenetv2-x1.75-fpn_1xb64-8k_photographs-256x192.py']
+_base_ = ['./td-hm_mobilenetv2-x1.75-fpn_1xb128-1.4k_photographs-256x192.py']
 
 conv_cfg = dict(type='DyConv2d', num_kernels=4, reduction=4, temperature=30)
 

@@ -5,5 +5,23 @@ _base_ = [
 ]
 
 model = dict(train_cfg=dict(compute_acc=False))  # NumPy computes it, while the GPU would wait
-train_dataloader = dict(batch_size=64, num_workers=2)
+# Neighbours are pasted in front and patches dropped, by transforms that tools/train.py registers.
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=4,
+    dataset=dict(
+        pipeline=[
+            *_base_.train_pipeline[:6],
+            dict(
+                type='PasteNeighbour',
+                prob=0.3,
+                ann_file='data/photographs/photographs/coco_train.json',
+                data_root='data/photographs',
+            ),
+            _base_.train_pipeline[6],
+            dict(type='DropPatches', prob=0.3),
+            *_base_.train_pipeline[7:],
+        ]
+    ),
+)
 default_hooks = dict(further_validation={{_base_.further_validation}})

@@ -1,4 +1,4 @@
-_base_ = ['./td-hm_mobilenetv2-fpn_1xb64-8k_photographs-256x192.py']
+_base_ = ['./td-hm_mobilenetv2-fpn_1xb128-1.4k_photographs-256x192.py']
 
 # MoveNet Thunder
 start = 'work_dirs/movenet/thunder.pth'
