@@ -10,7 +10,7 @@ NETWORKS = {
     'x1.0-collapsed': 'dy-mobilenetv2-x1.0-collapsed_photographs-256x192.onnx',  # static, see deploy.collapse
     'x1.0-static': 'mobilenetv2-x1.0_photographs-256x192.onnx',
     'x1.75': 'dy-mobilenetv2-x1.75_photographs-256x192.onnx',
-    'x1.75-collapsed': 'dy-mobilenetv2-x1.75-collapsed_photographs-256x192.onnx',
+    'x1.75-static': 'mobilenetv2-x1.75_photographs-256x192.onnx',
 }
 DEFAULT_NETWORK = 'x1.75'
 

@@ -156,7 +156,7 @@ def load_estimator(
     """Loads a pose network for use on images; PyTorch and MMPose are needed for a config and a checkpoint alone.
 
     Args:
-        network: The name of one that ships, such as ``'x1.0'`` or ``'x1.75-collapsed'``; an exported file (.onnx); or a
+        network: The name of one that ships, such as ``'x1.0'`` or ``'x1.75-static'``; an exported file (.onnx); or a
             config or its file.
         checkpoint: The weights that belong to a config; ``None`` leaves them random, for tests.
         device: Where a checkpoint runs, such as ``'cpu'`` or ``'cuda:0'``.

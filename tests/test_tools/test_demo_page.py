@@ -179,7 +179,7 @@ def test_bars_are_the_attention_of_the_chosen_person(page, folder):
     first, second = attention(rows[0], '000000252219.jpg'), attention(others[0], '000000165518.jpg')
     np.testing.assert_allclose(bars(0), first, atol=1e-3)
     np.testing.assert_allclose(bars(1), second, atol=1e-3)
-    assert np.abs(first - second).max() > 0.01
+    assert np.abs(first - second).max() > 0.005  # more than the tolerance above
     changed = page.run(
         "[...document.querySelectorAll('.layer > span:last-child')].map((one) => parseFloat(one.textContent))"
     )

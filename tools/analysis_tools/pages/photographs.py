@@ -19,7 +19,7 @@ SHIPPED = (
     'dy-x1.0',
     'dy-x1.0-collapsed',
     'dy-x1.75-int8',
-    'dy-x1.75-collapsed',
+    'x1.75-static',
 )
 
 
@@ -35,13 +35,19 @@ def photographs(root: Path, names: Sequence[str] = ('*',)) -> str:
     rows = [
         [
             record['title'],
-            f'{record["iterations"]:,}' if 'iterations' in record else '-',
+            _persons_seen(record),
             *(figure(record['metrics'].get(key)) for key in METRICS.values()),
             figure(record.get('end_to_end')),
         ]
         for record in records
     ]
-    return markdown_table(['network', 'iterations', *METRICS, 'AP end to end'], rows)
+    return markdown_table(['network', 'persons seen', *METRICS, 'AP end to end'], rows)
+
+
+def _persons_seen(record: dict) -> str:
+    """In how many crops, of all runs whose weights are averaged; iterations are of 32 where a record has no batch."""
+    runs = record.get('runs', [record] if 'iterations' in record else [])
+    return f'{round(sum(run["iterations"] * run.get("batch", 32) for run in runs), -3):,}' if runs else '-'
 
 
 def demo_page(root: Path) -> str:
