@@ -32,7 +32,7 @@ def main() -> None:
     from dyconv_pose.apis import train
 
     # isort: split
-    import experiments.augmentations  # noqa: F401  registers them
+    import crop_augmentations  # noqa: F401  registers them
 
     config = config_with_options(args)
     if args.no_validate:

@@ -35,7 +35,7 @@ seeds = [0, 1]
 metrics = ['coco/AP', 'OKS', 'lspet/PCK']
 
 options = dict(
-    custom_imports=dict(imports=['dyconv_pose.registration', 'experiments.augmentations', 'experiments.teaching']),
+    custom_imports=dict(imports=['dyconv_pose.registration', 'crop_augmentations', 'experiments.teaching']),
     train_cfg=dict(max_iters=400, val_interval=400),
     optim_wrapper=dict(type='CpuAmpOptimWrapper'),
     param_scheduler=[

@@ -1,4 +1,4 @@
-"""Augmentations of crops that movenet_recipe_cpu.py tries: a neighbour pasted in front, patches dropped."""
+"""Augmentations of crops for training on photographs: a neighbour pasted in front, patches dropped."""
 
 from pathlib import Path
 
